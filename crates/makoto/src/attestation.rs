@@ -1,0 +1,160 @@
+//! Attestation files: one statement, envelope or bundle, or several as JSON Lines.
+
+use crate::digest::Digest;
+use crate::envelope::{Envelope, EnvelopeError};
+use crate::json::{Fault, Json, ReadError};
+use crate::limits::Limits;
+
+/// A statement as it was found. Its form was not checked, and no signature was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attestation {
+    /// Digest of the statement's bytes as signed; of an unsigned one, as found (FORMATS §1).
+    pub id: Digest,
+    /// The statement as JSON.
+    pub statement: Json,
+    /// Signatures around it, none of them verified; `None` when it has no envelope.
+    pub unverified_signatures: Option<usize>,
+}
+
+/// Why a file holds no attestation.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AttestationError {
+    /// It is not JSON.
+    #[error("{0}")]
+    NotJson(#[from] ReadError),
+    /// One of its lines is not JSON.
+    #[error("line {line} of the attestation file: {error}")]
+    Line {
+        /// Number of the line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        error: Box<AttestationError>,
+    },
+    /// It is an envelope that holds no statement.
+    #[error("{0}")]
+    Envelope(#[from] EnvelopeError),
+    /// The payload of an envelope is not JSON.
+    #[error("payload of the envelope: {0}")]
+    Payload(ReadError),
+}
+
+impl Attestation {
+    /// Reads one document: a bare statement, a DSSE envelope or a Sigstore bundle.
+    ///
+    /// # Errors
+    /// [`AttestationError`] when it is not JSON (V1), or an envelope of something else.
+    pub fn parse(bytes: &[u8]) -> Result<Self, AttestationError> {
+        let value = Json::parse(bytes, &Limits::DEFAULT)?;
+        match Envelope::find(&value) {
+            None => Ok(Self {
+                id: Digest::of(bytes),
+                statement: value,
+                unverified_signatures: None,
+            }),
+            Some(envelope) => {
+                let envelope = envelope?;
+                let statement = Json::parse(&envelope.payload, &Limits::DEFAULT)
+                    .map_err(AttestationError::Payload)?;
+                Ok(Self {
+                    id: Digest::of(&envelope.payload),
+                    statement,
+                    unverified_signatures: Some(envelope.signatures),
+                })
+            }
+        }
+    }
+
+    /// Reads an attestation file: one document, or several as JSON Lines.
+    ///
+    /// # Errors
+    /// As [`Attestation::parse`]; one bad line refuses the file.
+    pub fn parse_file(bytes: &[u8]) -> Result<Vec<Self>, AttestationError> {
+        match Self::parse(bytes) {
+            Ok(attestation) => Ok(vec![attestation]),
+            Err(AttestationError::NotJson(error)) if error.fault == Fault::TrailingBytes => {
+                Self::parse_lines(bytes)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The URI by which other statements refer to this one.
+    pub fn reference(&self) -> String {
+        format!("urn:makoto:attestation:sha256:{}", self.id)
+    }
+
+    fn parse_lines(bytes: &[u8]) -> Result<Vec<Self>, AttestationError> {
+        let lines = bytes.split(|byte| *byte == b'\n').enumerate();
+        lines
+            .filter(|(_, line)| !line.iter().all(u8::is_ascii_whitespace))
+            .map(|(index, line)| {
+                Self::parse(line).map_err(|error| AttestationError::Line {
+                    line: index + 1,
+                    error: Box::new(error),
+                })
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATEMENT: &str = r#"{"a":"ü"}"#;
+
+    #[test]
+    fn the_id_is_that_of_the_payload_however_it_is_wrapped() {
+        let bare = Attestation::parse(STATEMENT.as_bytes()).expect("good");
+        assert_eq!(bare.unverified_signatures, None);
+        let envelope = r#"{"payloadType":"application/vnd.in-toto+json","payload":"eyJhIjoiw7wifQ==","signatures":[{"sig":"AA=="}]}"#;
+        let bundle = format!(r#"{{"mediaType":"x","dsseEnvelope":{envelope}}}"#);
+        for wrapped in [envelope, &bundle] {
+            let wrapped = Attestation::parse(wrapped.as_bytes()).expect("good");
+            assert_eq!(
+                (wrapped.id, wrapped.unverified_signatures),
+                (bare.id, Some(1))
+            );
+            assert_eq!(wrapped.statement, bare.statement);
+        }
+        for (from, to) in [
+            ("eyJhIjoiw7wifQ==", "eyJhIjoiw7wifQ"),
+            ("eyJhIjoiw7wifQ==", "eyJhIjoiw7wifR=="),
+            ("eyJhIjoiw7wifQ==", "eyJh IjoiwifQ=="),
+            ("eyJhIjoiw7wifQ==", "-_+/"),
+            ("vnd.in-toto+json", "json"),
+            ("[{\"sig\":\"AA==\"}]", "{}"),
+        ] {
+            let bad = envelope.replace(from, to);
+            assert!(matches!(
+                Attestation::parse(bad.as_bytes()),
+                Err(AttestationError::Envelope(_))
+            ));
+        }
+        let blob = Attestation::parse(br#"{"messageSignature":{}}"#);
+        assert!(matches!(
+            blob,
+            Err(AttestationError::Envelope(EnvelopeError::MessageSignature))
+        ));
+    }
+
+    #[test]
+    fn several_statements_are_json_lines_and_each_must_be_good() {
+        let two = format!("{STATEMENT}\n{{\"b\":1}}\n");
+        let ids: Vec<_> = Attestation::parse_file(two.as_bytes())
+            .expect("good")
+            .iter()
+            .map(|attestation| attestation.id)
+            .collect();
+        assert_eq!(
+            ids,
+            [Digest::of(STATEMENT.as_bytes()), Digest::of(b"{\"b\":1}")]
+        );
+        let bad = format!("{STATEMENT}\n{{\"b\":1,}}\n");
+        assert!(matches!(
+            Attestation::parse_file(bad.as_bytes()),
+            Err(AttestationError::Line { line: 2, .. })
+        ));
+        assert!(Attestation::parse(two.as_bytes()).is_err());
+    }
+}

@@ -1,0 +1,27 @@
+//! Makoto's core: what a statement about data says, whether the data still is what it says,
+//! and why.
+//!
+//! Nothing here opens a file or a socket, reads the clock or the environment, or keeps a
+//! secret: bytes and time are arguments, so every rule can be shown in a test with fixed
+//! inputs. Reading datasets is `makoto-data`'s business.
+
+pub mod attestation;
+pub mod canonical;
+pub mod datetime;
+pub mod dbom;
+pub mod digest;
+pub mod envelope;
+pub mod json;
+pub mod limits;
+pub mod manifest;
+pub mod merkle;
+pub mod predicate;
+pub mod record;
+pub mod report;
+pub mod scalar;
+pub mod schema;
+pub mod secret;
+pub mod shape;
+pub mod statement;
+pub mod validate;
+pub mod verify;
