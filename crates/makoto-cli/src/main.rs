@@ -1,2 +1,28 @@
-//! x
-fn main() {}
+//! The command `makoto`.
+//!
+//! What was typed is read by `clap` in [`command`]; each command turns it into what it means,
+//! asks `makoto` and `makoto-data`, and shows the answer through [`screen`].
+
+mod clock;
+mod code;
+mod command;
+mod dataset;
+mod draft;
+mod failure;
+mod progress;
+mod screen;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::command::Makoto;
+
+fn main() -> ExitCode {
+    let makoto = Makoto::parse();
+    match makoto.run() {
+        Ok(status) => status.into(),
+        Err(failure) => makoto.report(&failure).into(),
+    }
+}

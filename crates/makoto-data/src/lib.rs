@@ -1,1 +1,24 @@
-//! x
+//! Reading datasets: files and folders become digests and records, and the attestations that
+//! lie beside them are found and written.
+//!
+//! What a dataset must look like is decided in `makoto`; this crate opens, reads and writes.
+//! Everything is read in one pass with bounded memory, and read again when it moved meanwhile
+//! is an error, never a digest.
+
+mod error;
+mod file;
+mod folder;
+mod inflate;
+mod pipeline;
+mod sidecar;
+
+pub use error::{DataError, FileKind};
+pub use file::{FileDigest, Fingerprint, apparent_compression, digest_file, fingerprint};
+pub use folder::{FolderDigest, FolderFile, Links, digest_folder, folder_files};
+pub use sidecar::{
+    Existing, Sidecar, SidecarError, Written, attestation_path, manifest_path, read_manifest,
+    write_manifest,
+};
+
+/// Is told how many more bytes were read.
+pub type Progress<'a> = dyn Fn(u64) + Sync + 'a;

@@ -108,6 +108,21 @@ impl Separator {
     pub const COMMA: Self = Self(b',');
     /// A tab.
     pub const TAB: Self = Self(b'\t');
+
+    /// The character.
+    pub fn byte(self) -> u8 {
+        self.0
+    }
+}
+
+impl Sha256Set {
+    /// The set of this one digest.
+    pub fn new(sha256: Digest) -> Self {
+        Self {
+            sha256,
+            extra: Default::default(),
+        }
+    }
 }
 
 impl Quote {
@@ -116,6 +131,14 @@ impl Quote {
         match text {
             "none" => Some(Self::None),
             _ => one_ascii(text).map(Self::Character),
+        }
+    }
+
+    /// The character, if there is one.
+    pub fn character(self) -> Option<u8> {
+        match self {
+            Self::Character(byte) => Some(byte),
+            Self::None => None,
         }
     }
 
@@ -204,6 +227,16 @@ impl Settings {
         self.encoding.unwrap_or(Encoding::Bytes)
     }
 
+    /// Whether these settings find the same records as `other` in the same content, however it
+    /// is compressed.
+    pub fn same_records(&self, other: &Self) -> bool {
+        let plain = |settings: &Self| Self {
+            compression: None,
+            ..settings.clone()
+        };
+        plain(self) == plain(other)
+    }
+
     /// Whether the first record is a header.
     pub fn has_header(&self) -> bool {
         self.format == Format::Csv && self.header == Some(true)
@@ -214,11 +247,8 @@ impl Settings {
         match self.format {
             Format::JsonLines => Splitter::Lines,
             Format::Csv => Splitter::Csv {
-                delimiter: self.delimiter.unwrap_or(Separator::COMMA).0,
-                quote: match self.quote.unwrap_or(Quote::DOUBLE) {
-                    Quote::Character(byte) => Some(byte),
-                    Quote::None => None,
-                },
+                delimiter: self.delimiter.unwrap_or(Separator::COMMA).byte(),
+                quote: self.quote.unwrap_or(Quote::DOUBLE).character(),
             },
         }
     }
@@ -450,6 +480,15 @@ pub enum RecordError {
         line: u64,
         /// What is wrong.
         source: BadRecord,
+    },
+    /// The stored bytes are not compressed in the way that was said.
+    #[error("cannot be inflated: {0}")]
+    NotCompressed(String),
+    /// The content is far larger than the stored bytes.
+    #[error("inflates to more than {ratio} times its stored size")]
+    Inflation {
+        /// The budget.
+        ratio: u64,
     },
     /// A record is longer than the budget.
     #[error("record on line {line} is longer than {limit} bytes")]

@@ -253,6 +253,49 @@ impl Statement {
     }
 }
 
+/// Whether two statements, as JSON, state the same facts. With [`Times::Ignore`], the moments
+/// that a tool stamps by itself may differ: doing the same again is no new fact.
+pub fn same_facts(one: &Json, other: &Json, times: Times) -> bool {
+    let form = |statement: &Json| {
+        let mut statement = statement.clone();
+        if times == Times::Ignore {
+            drop_stamps(&mut statement);
+        }
+        to_canonical(&statement).ok()
+    };
+    form(one).is_some_and(|one| form(other) == Some(one))
+}
+
+/// Whether moments count as facts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Times {
+    /// Somebody stated them.
+    Compare,
+    /// They were read off a clock.
+    Ignore,
+}
+
+fn drop_stamps(statement: &mut Json) {
+    let stamps: [(&str, &[&str]); 2] = [
+        ("origin", &["collectionTimestamp"]),
+        (
+            "metadata",
+            &["startedOn", "finishedOn", "durationSeconds", "invocationId"],
+        ),
+    ];
+    let Json::Object(members) = statement else {
+        return;
+    };
+    let Some(Json::Object(predicate)) = members.get_mut("predicate") else {
+        return;
+    };
+    for (part, keys) in stamps {
+        if let Some(Json::Object(part)) = predicate.get_mut(part) {
+            keys.iter().for_each(|key| drop(part.remove(*key)));
+        }
+    }
+}
+
 fn refuse(found: Option<&Json>, at: &At<'_>, needed: &str, findings: &mut Findings) {
     match found {
         Some(found) => findings.wrong(at, found, needed),

@@ -43,7 +43,7 @@ pub fn validate(document: &[u8], level: Level, now: DateTime) -> Report {
 }
 
 /// The failed check for a file that holds no attestation.
-pub(crate) fn refusal(error: &AttestationError) -> Check {
+pub fn refusal(error: &AttestationError) -> Check {
     let (id, path) = match error {
         AttestationError::Envelope(_) => ("L2.V.1", ""),
         AttestationError::NotJson(error) | AttestationError::Payload(error) => {

@@ -9,7 +9,7 @@ use crate::digest::Digest;
 use crate::json::Json;
 use crate::manifest::{Difference, Manifest};
 use crate::predicate::Predicate;
-use crate::record::{Compression, RecordError, Records, Settings};
+use crate::record::{RecordError, Records, Settings};
 use crate::report::{Basis, Check, Fact, Level, Outcome, Report, ReportSubject, Verdict};
 use crate::shape::Shape;
 use crate::statement::{Statement, Subject};
@@ -31,6 +31,8 @@ pub enum Evidence {
     File(FileEvidence),
     /// A folder.
     Folder(FolderEvidence),
+    /// One file of a folder; the others were not looked at.
+    Member(MemberEvidence),
 }
 
 /// What was found in a file.
@@ -42,8 +44,6 @@ pub struct FileEvidence {
     pub bytes: u64,
     /// What was found when records were counted again with these settings.
     pub records: Option<(Settings, Result<Records, RecordError>)>,
-    /// Compression that the first bytes show.
-    pub apparent_compression: Compression,
 }
 
 /// What was found in a folder.
@@ -56,12 +56,25 @@ pub struct FolderEvidence {
     pub stored: Option<Manifest>,
 }
 
+/// What was found of one file of a folder.
+#[derive(Debug, Clone)]
+pub struct MemberEvidence {
+    /// The manifest beside the folder. It is used only when its digest is the one that the
+    /// statement names.
+    pub manifest: Manifest,
+    /// Path of the file in the folder.
+    pub path: String,
+    /// SHA-256 of the file.
+    pub sha256: Digest,
+}
+
 impl Evidence {
     /// The digest that stands for the data.
     pub fn sha256(&self) -> Digest {
         match self {
             Self::File(file) => file.sha256,
             Self::Folder(folder) => folder.found.dir_hash(),
+            Self::Member(member) => member.manifest.dir_hash(),
         }
     }
 }
@@ -102,6 +115,12 @@ impl Candidates {
             }
         }
         settings
+    }
+
+    /// Whether a subject has this digest.
+    pub fn knows(&self, sha256: &Digest) -> bool {
+        self.subjects()
+            .any(|subject| subject.digest.sha256 == *sha256)
     }
 
     /// Record settings that go with the data of this digest.
@@ -250,12 +269,13 @@ fn compare(
             let message = "is there, so the attested data is a folder, but this is a file";
             checks.push(Check::new("V3", Outcome::Fail, &path, message));
         }
-        Evidence::Folder(_) if !says_folder => {
+        Evidence::Folder(_) | Evidence::Member(_) if !says_folder => {
             let message = "is missing, so the attested data is a file, but this is a folder";
             checks.push(Check::new("V3", Outcome::Fail, &path, message));
         }
         Evidence::File(file) => compare_file(subject, file, place, checks, facts),
         Evidence::Folder(folder) => compare_folder(subject, folder, place, checks, facts),
+        Evidence::Member(member) => compare_member(subject, member, &path, checks, facts),
     }
     for key in subject.digest.extra.keys().map(String::as_str).chain(
         // A second digest of the same bytes adds nothing to the first.
@@ -304,6 +324,14 @@ fn compare_file(
             checks.push(Check::new("V3", Outcome::Fail, &at, message));
             return;
         }
+        Some((counted_with, Ok(records))) if !same && counted_with.same_records(settings) => {
+            if subject.digest.merkle_root == Some(records.root) {
+                let message = "records identical, bytes differ: the compression changed";
+                let path = format!("{place}.digest.sha256");
+                checks.push(Check::new("V3", Outcome::Warn, &path, message));
+            }
+            return;
+        }
         // Counted with the settings of another subject: this one's digest is not the data's.
         _ => return,
     };
@@ -333,16 +361,9 @@ fn compare_file(
         all_same &= compare_value(&path, &header.sha256.to_string(), &found, checks, facts);
     }
     if !same && all_same && subject.digest.merkle_root.is_some() {
-        let message = match file.apparent_compression == settings.compression() {
-            true => "records identical, bytes differ: only line ends or empty lines changed",
-            false => "records identical, bytes differ: the compression changed",
-        };
-        checks.push(Check::new(
-            "V3",
-            Outcome::Warn,
-            &format!("{place}.digest.sha256"),
-            message,
-        ));
+        let message = "records identical, bytes differ: only line ends, empty lines, or the way of compression changed";
+        let path = format!("{place}.digest.sha256");
+        checks.push(Check::new("V3", Outcome::Warn, &path, message));
     }
 }
 
@@ -416,48 +437,36 @@ fn compare_value(
     same
 }
 
-/// Checks the membership of one file in a folder, by the folder's manifest alone.
-///
-/// The manifest is used only when its digest is the one that the statement names; the other
-/// files of the folder are not looked at, and the report says so.
-pub fn verify_member(
-    candidates: &Candidates,
-    manifest: &Manifest,
-    member: &str,
-    sha256: &Digest,
-    asked: &Asked<'_>,
-    now: DateTime,
-) -> Report {
-    let evidence = Evidence::Folder(FolderEvidence {
-        found: manifest.clone(),
-        stored: None,
-    });
-    let mut report = verify(candidates, &evidence, asked, now);
-    let check = match manifest.get(member) {
-        Some(declared) if declared == sha256 => {
-            let message =
-                "is in the folder's manifest with this digest; the other files were not read";
-            Check::new("V3", Outcome::Pass, member, message)
+/// Compares one file with the folder's manifest, once that is known to be the attested one.
+fn compare_member(
+    subject: &Subject,
+    member: &MemberEvidence,
+    dir_hash_path: &str,
+    checks: &mut Vec<Check>,
+    facts: &mut Vec<Fact>,
+) {
+    let (declared, found) = (subject.digest.sha256, member.manifest.dir_hash());
+    if declared != found {
+        let message =
+            format!("statement says {declared}, the manifest beside the folder has {found}");
+        let check = Check::new("V3", Outcome::Fail, dir_hash_path, message);
+        checks.push(check.compared(found.to_string(), declared.to_string()));
+        return;
+    }
+    let path = member.path.as_str();
+    let found = member.sha256.to_string();
+    checks.push(match member.manifest.get(path) {
+        Some(declared) if *declared == member.sha256 => {
+            facts.push(recomputed(path, found.into()));
+            let message = "is what the folder's manifest says; the other files were not read";
+            Check::new("V3", Outcome::Pass, path, message)
         }
         Some(declared) => {
-            let message = format!("manifest says {declared}, the file has {sha256}");
-            let check = Check::new("V3", Outcome::Fail, member, message);
-            check.compared(sha256.to_string(), declared.to_string())
+            let message = format!("the manifest says {declared}, the file has {found}");
+            Check::new("V3", Outcome::Fail, path, message).compared(found, declared.to_string())
         }
-        None => Check::new(
-            "V3",
-            Outcome::Fail,
-            member,
-            "is not in the folder's manifest",
-        ),
-    };
-    if check.outcome == Outcome::Fail {
-        report.verdict = Verdict::Fail;
-        report.level = None;
-        report.lineage_level = None;
-    }
-    report.checks.push(check);
-    report
+        None => Check::new("V3", Outcome::Fail, path, "is not in the folder's manifest"),
+    });
 }
 
 fn recomputed(path: &str, value: Json) -> Fact {

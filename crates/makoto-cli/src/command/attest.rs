@@ -1,0 +1,202 @@
+//! What `attest origin`, `attest transform` and `run` have in common: where a statement goes
+//! and what is said about it.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use makoto::digest::Digest;
+use makoto::json::Json;
+use makoto::statement::Times;
+use makoto_data::{Existing, Sidecar, Written, attestation_path, write_manifest};
+
+use super::Output;
+use crate::dataset::Measured;
+use crate::draft::Finished;
+use crate::failure::Failure;
+use crate::screen::{self, Plain};
+
+/// Where and how the attestation is written.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Writing")]
+pub(crate) struct WriteArgs {
+    /// Write the attestation here instead of beside the data (DATA.attestation)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Replace an attestation that says something else
+    #[arg(long, conflicts_with = "append")]
+    pub(crate) replace: bool,
+
+    /// Add to an attestation that says something else, as a further line
+    #[arg(long)]
+    pub(crate) append: bool,
+
+    /// Do not write FOLDER.manifest, which lets `verify` name the files that differ
+    #[arg(long)]
+    pub(crate) no_manifest: bool,
+}
+
+impl WriteArgs {
+    pub(crate) fn existing(&self) -> Existing {
+        match (self.replace, self.append) {
+            (true, _) => Existing::Replace,
+            (_, true) => Existing::Append,
+            _ => Existing::Keep,
+        }
+    }
+
+    /// The attestation files for these datasets: beside each, or the one that was named.
+    pub(crate) fn sidecars(&self, data: &[&Path]) -> Result<Vec<Sidecar>, Failure> {
+        match &self.out {
+            Some(out) => Ok(vec![Sidecar::at(out.clone())]),
+            None => {
+                let beside = data
+                    .iter()
+                    .map(|path| Ok(Sidecar::at(attestation_path(path)?)));
+                beside.collect()
+            }
+        }
+    }
+}
+
+/// Options of every statement about who made it and how.
+#[derive(Debug, Clone)]
+pub(crate) struct Writing<'a> {
+    pub(crate) args: &'a WriteArgs,
+    pub(crate) times: Times,
+    pub(crate) output: Output,
+}
+
+impl Writing<'_> {
+    /// Writes the statement beside each of `data`, after looking whether all can be written,
+    /// and tells what was done.
+    pub(crate) fn write(&self, data: &[Measured], finished: &Finished) -> Result<(), Failure> {
+        let paths: Vec<_> = data.iter().map(|data| data.path.as_path()).collect();
+        let sidecars = self.args.sidecars(&paths)?;
+        let existing = self.args.existing();
+        for sidecar in &sidecars {
+            sidecar.plan(&finished.bytes, existing, self.times)?;
+        }
+        for folder in data.iter().filter(|_| !self.args.no_manifest) {
+            if let Some(manifest) = &folder.manifest {
+                write_manifest(&folder.path, manifest)?;
+            }
+        }
+        let mut written = Vec::new();
+        for (index, sidecar) in sidecars.iter().enumerate() {
+            let readers = paths
+                .get(index)
+                .or(paths.first())
+                .copied()
+                .unwrap_or(sidecar.path());
+            written.push((
+                sidecar.path().to_owned(),
+                sidecar.write(&finished.bytes, readers, existing, self.times)?,
+            ));
+        }
+        self.tell(data, finished, &written);
+        Ok(())
+    }
+
+    fn tell(&self, data: &[Measured], finished: &Finished, written: &[(PathBuf, Written)]) {
+        let id = format!("sha256:{}", Digest::of(&finished.bytes));
+        for masked in &finished.masked {
+            screen::note(format!(
+                "masked: {} ({}); the value is not in the statement",
+                Plain(&masked.path),
+                Plain(&masked.why)
+            ));
+        }
+        if self.output == Output::Json {
+            screen::json(&told_as_json(finished, written, &id));
+            return;
+        }
+        let say = |line: String| match self.output {
+            Output::Aside => screen::note(line),
+            _ => screen::result(line),
+        };
+        for data in data {
+            let shown = data.path.to_string_lossy();
+            say(format!("{}: sha256 {}", Plain(&shown), data.sha256));
+            if let Some((_, records)) = &data.records {
+                say(format!(
+                    "  records:     {}, root {}",
+                    records.count, records.root
+                ));
+            }
+            if let Some(manifest) = &data.manifest {
+                say(format!("  files:       {}", manifest.len()));
+            }
+        }
+        for (path, written) in written {
+            let word = word(*written);
+            let path = path.to_string_lossy();
+            say(format!("  attestation: {} ({word})", Plain(&path)));
+        }
+        // What the data does not have, such as records, nobody can give.
+        let can_be_given = |path: &&str| path.starts_with("predicate.");
+        let paths = finished.warnings.iter().map(|check| check.path.as_str());
+        let paths: Vec<_> = paths.filter(can_be_given).collect();
+        if !paths.is_empty() {
+            screen::note(format!(
+                "note: recommended and not given: {}",
+                Plain(&paths.join(", "))
+            ));
+        }
+    }
+}
+
+fn told_as_json(finished: &Finished, written: &[(PathBuf, Written)], id: &str) -> Json {
+    let written = written.iter().map(|(path, written)| {
+        Json::from([
+            ("path", path.to_string_lossy().into_owned().into()),
+            ("outcome", word(*written).into()),
+        ])
+    });
+    let masked = finished.masked.iter().map(|masked| {
+        Json::from([
+            ("path", masked.path.as_str().into()),
+            ("why", masked.why.as_str().into()),
+        ])
+    });
+    let warnings = finished.warnings.iter().map(|check| {
+        Json::from([
+            ("id", check.id.into()),
+            ("path", check.path.as_str().into()),
+            ("message", check.message.as_str().into()),
+        ])
+    });
+    Json::from([
+        // The command left an attestation unchanged when it said the same already.
+        ("attestation", id.into()),
+        ("statement", finished.statement.clone()),
+        ("written", written.collect()),
+        ("masked", masked.collect()),
+        ("warnings", warnings.collect()),
+    ])
+}
+
+fn word(written: Written) -> &'static str {
+    match written {
+        Written::New => "new",
+        Written::Unchanged => "unchanged",
+        Written::Replaced => "replaced",
+        Written::Appended => "appended",
+    }
+}
+
+/// A `KEY=VALUE` argument.
+pub(crate) fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("needed KEY=VALUE".to_owned()),
+    }
+}
+
+/// An object of strings from `KEY=VALUE` arguments; `None` when there are none.
+pub(crate) fn string_map(pairs: &[(String, String)]) -> Option<Json> {
+    let members = pairs
+        .iter()
+        .map(|(key, value)| (key.clone(), value.as_str().into()));
+    (!pairs.is_empty()).then(|| Json::Object(members.collect()))
+}

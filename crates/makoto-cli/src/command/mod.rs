@@ -1,0 +1,142 @@
+//! The commands, one file each.
+
+mod attest;
+mod completions;
+mod origin;
+mod run;
+mod schema;
+mod step;
+mod transform;
+mod validate;
+mod verify;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use makoto::datetime::DateTime;
+use makoto::report::{Check, Level, Outcome, Report};
+
+use crate::failure::Failure;
+use crate::screen::{self, Plain};
+
+/// Proves where data came from and what was done to it.
+///
+/// A producer attests data; a consumer verifies that the data still is what its attestation
+/// says. Exit status: 0 it is, 1 it is not, 2 it could not be told.
+#[derive(Debug, Parser)]
+#[command(name = "makoto", version, max_term_width = 100, after_help = EXAMPLES)]
+pub(crate) struct Makoto {
+    /// Print the result as JSON on stdout
+    #[arg(long, global = true)]
+    json: bool,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  makoto attest origin orders.csv --source https://erp.example.com/orders --collector etl/orders
+  makoto run --input orders.csv --output clean.csv -- python3 clean.py {input} {output}
+  makoto verify clean.csv";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write an attestation beside data
+    #[command(subcommand)]
+    Attest(Attest),
+    Run(run::Run),
+    Verify(verify::Verify),
+    Validate(validate::Validate),
+    Schema(schema::Schema),
+    Completions(completions::Completions),
+}
+
+#[derive(Debug, Subcommand)]
+enum Attest {
+    Origin(Box<origin::Origin>),
+    Transform(Box<transform::Transform>),
+}
+
+/// Where a result goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// To a person.
+    Text,
+    /// To a person, on stderr: stdout is somebody else's.
+    Aside,
+    /// To a program.
+    Json,
+}
+
+impl Makoto {
+    /// Runs the command. Returns its exit status.
+    pub(crate) fn run(&self) -> Result<u8, Failure> {
+        let output = self.output();
+        match &self.command {
+            Command::Attest(Attest::Origin(command)) => command.run(output),
+            Command::Attest(Attest::Transform(command)) => command.run(output),
+            Command::Run(command) => command.run(output),
+            Command::Verify(command) => command.run(output),
+            Command::Validate(command) => command.run(output),
+            Command::Schema(command) => command.run(),
+            Command::Completions(command) => command.run(),
+        }
+    }
+
+    /// Tells of a command that stopped. Returns its exit status.
+    pub(crate) fn report(&self, failure: &Failure) -> u8 {
+        screen::note(format!("error: {}", Plain(&failure.message)));
+        if let Some(hint) = &failure.hint {
+            screen::note(format!("hint: {}", Plain(hint)));
+        }
+        if self.output() == Output::Json {
+            let now = crate::clock::now().or_else(|_| {
+                DateTime::from_unix(0).map_err(|error| Failure::usage(error.to_string()))
+            });
+            if let Ok(now) = now {
+                let report = match failure.status {
+                    1 => {
+                        let check = Check::new("P1", Outcome::Fail, "", &*failure.message);
+                        Report::from_checks(vec![check], now)
+                    }
+                    _ => {
+                        let check = Check::new("V1", Outcome::Skip, "", &*failure.message);
+                        Report::unknown(check, now)
+                    }
+                };
+                screen::json(&report.to_json());
+            }
+        }
+        failure.status
+    }
+
+    fn output(&self) -> Output {
+        match self.json {
+            true => Output::Json,
+            false => Output::Text,
+        }
+    }
+}
+
+/// A level, as it is typed.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum LevelArg {
+    /// Provenance exists
+    #[value(name = "L1")]
+    L1,
+    /// Provenance is authentic
+    #[value(name = "L2")]
+    L2,
+    /// Provenance is unforgeable
+    #[value(name = "L3")]
+    L3,
+}
+
+impl From<LevelArg> for Level {
+    fn from(level: LevelArg) -> Self {
+        match level {
+            LevelArg::L1 => Self::L1,
+            LevelArg::L2 => Self::L2,
+            LevelArg::L3 => Self::L3,
+        }
+    }
+}

@@ -1,0 +1,336 @@
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use makoto::datetime::DateTime;
+use makoto::json::Json;
+use makoto::predicate::PredicateType;
+use makoto::secret::Masker;
+use makoto::statement::Times;
+
+use super::Output;
+use super::attest::{WriteArgs, Writing, key_value, string_map};
+use crate::clock;
+use crate::dataset::{BadRecords, Measured, RecordArgs};
+use crate::draft::Draft;
+use crate::failure::Failure;
+use crate::screen;
+
+/// Attest where a file or folder was collected
+///
+/// Hashes the data in one pass, counts its records where the format has any, and writes an
+/// origin/v1 statement to DATA.attestation. Doing the same again changes nothing.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  makoto attest origin orders.csv --source https://erp.example.com/orders --collector etl/orders
+  makoto attest origin readings.jsonl.gz --source mqtt://plant/+/temperature --collector edge-07 \\
+      --source-type stream --method push --geography DE --license CC-BY-4.0
+  makoto attest origin parts/ --source s3://bucket/parts --collector nightly")]
+pub(crate) struct Origin {
+    /// The file or folder
+    data: PathBuf,
+
+    /// URI or identifier of the source
+    #[arg(long, value_name = "URI")]
+    source: String,
+
+    /// Identifier of the collecting system or process
+    #[arg(long, value_name = "ID")]
+    collector: String,
+
+    /// Name of the dataset [default: dataset:<file stem>]
+    #[arg(long)]
+    name: Option<String>,
+
+    /// Type of source
+    #[arg(long, value_enum)]
+    source_type: Option<SourceTypeArg>,
+
+    /// How the data was obtained
+    #[arg(long, value_enum)]
+    method: Option<MethodArg>,
+
+    /// When it was collected (RFC 3339) [default: now, or SOURCE_DATE_EPOCH]
+    #[arg(long, value_name = "TIME")]
+    collected_at: Option<String>,
+
+    /// Where it was collected or is stored
+    #[arg(long, value_name = "PLACE")]
+    geography: Option<String>,
+
+    #[command(flatten)]
+    consent: ConsentArgs,
+
+    #[command(flatten)]
+    collector_facts: CollectorArgs,
+
+    #[command(flatten)]
+    schema: SchemaArgs,
+
+    #[command(flatten)]
+    dta: DtaArgs,
+
+    #[command(flatten)]
+    figures: FigureArgs,
+
+    #[command(flatten)]
+    records: RecordArgs,
+
+    #[command(flatten)]
+    write: WriteArgs,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum SourceTypeArg {
+    Api,
+    Database,
+    File,
+    Stream,
+    Manual,
+    Sensor,
+    Other,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum MethodArg {
+    Pull,
+    Push,
+    Export,
+    Manual,
+    ScheduledPull,
+    EventDriven,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Consent")]
+struct ConsentArgs {
+    /// Legal ground of the collection, such as `contractual` or `legitimate-interest`
+    #[arg(long, value_name = "TYPE")]
+    consent: Option<String>,
+
+    /// Document that gives it
+    #[arg(long, value_name = "URI", requires = "consent")]
+    consent_reference: Option<String>,
+
+    /// When it was obtained (RFC 3339)
+    #[arg(long, value_name = "TIME", requires = "consent")]
+    consent_obtained: Option<String>,
+
+    /// When it ends (RFC 3339)
+    #[arg(long, value_name = "TIME", requires = "consent")]
+    consent_expires: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Collector")]
+struct CollectorArgs {
+    /// Version of a component of the collector (repeatable)
+    #[arg(long, value_name = "NAME=VERSION", value_parser = key_value)]
+    collector_version: Vec<(String, String)>,
+
+    /// Where the collector runs: production, staging, development or test
+    #[arg(long, value_name = "ENV")]
+    environment: Option<String>,
+
+    /// Platform that hosts the collector
+    #[arg(long)]
+    platform: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Schema")]
+struct SchemaArgs {
+    /// Name of the data's format, such as `csv`
+    #[arg(long, value_name = "NAME")]
+    schema_format: Option<String>,
+
+    /// Where the schema is
+    #[arg(long, value_name = "URI")]
+    schema_ref: Option<String>,
+
+    /// SHA-256 of the schema
+    #[arg(long, value_name = "HEX")]
+    schema_digest: Option<String>,
+
+    /// Version of the schema
+    #[arg(long, value_name = "VERSION")]
+    schema_version: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Data & Trust Alliance standards")]
+struct DtaArgs {
+    /// Licence of the data, such as an SPDX identifier
+    #[arg(long)]
+    license: Option<String>,
+
+    /// Version of the standards
+    #[arg(long, value_name = "VERSION")]
+    dta_version: Option<String>,
+
+    /// Title of the dataset
+    #[arg(long, value_name = "TEXT")]
+    dta_title: Option<String>,
+
+    /// Who issues the dataset
+    #[arg(long, value_name = "TEXT")]
+    dta_issuer: Option<String>,
+
+    /// What the dataset is
+    #[arg(long, value_name = "TEXT")]
+    dta_description: Option<String>,
+
+    /// Where the data comes from
+    #[arg(long, value_name = "TEXT")]
+    dta_geography: Option<String>,
+
+    /// How the data was made
+    #[arg(long, value_name = "TEXT")]
+    dta_method: Option<String>,
+
+    /// Format of the data
+    #[arg(long, value_name = "TEXT")]
+    dta_format: Option<String>,
+
+    /// Confidentiality: public, internal, confidential or restricted
+    #[arg(long, value_name = "CLASS")]
+    dta_confidentiality: Option<String>,
+
+    /// What the data may be used for
+    #[arg(long, value_name = "TEXT")]
+    dta_use: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Figures")]
+struct FigureArgs {
+    /// How long the collection took (ISO 8601, such as PT45M)
+    #[arg(long, value_name = "DURATION")]
+    collection_duration: Option<String>,
+
+    /// Records that were dropped
+    #[arg(long, value_name = "COUNT")]
+    records_dropped: Option<u64>,
+}
+
+impl Origin {
+    pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
+        let stamp = clock::stamp()?;
+        let data = Measured::read(&self.data, &self.records, BadRecords::Refuse)?;
+        let draft = self.draft(&data, &stamp);
+        let name = match &self.name {
+            Some(name) => name.clone(),
+            None => data.default_name()?,
+        };
+        let subjects = vec![data.subject(&name)];
+        let finished = draft.finish(PredicateType::Origin, subjects, Masker::new())?;
+        if self.collected_at.is_none() {
+            warn_of_old_data(&data, &stamp);
+        }
+        let writing = Writing {
+            args: &self.write,
+            times: match self.collected_at {
+                Some(_) => Times::Compare,
+                None => Times::Ignore,
+            },
+            output,
+        };
+        writing.write(&[data], &finished)?;
+        Ok(0)
+    }
+
+    fn draft(&self, data: &Measured, stamp: &DateTime) -> Draft {
+        let mut draft = Draft::default();
+        let collected_at = self.collected_at.as_deref().unwrap_or(stamp.as_str());
+        draft.set("origin.source", Some(self.source.as_str()));
+        draft.set("origin.sourceType", self.source_type.map(word));
+        draft.set("origin.collectionTimestamp", Some(collected_at));
+        draft.set("origin.collectionMethod", self.method.map(word));
+        draft.set("origin.geography", self.geography.as_deref());
+        draft.set("origin.consent.type", self.consent.consent.as_deref());
+        draft.set(
+            "origin.consent.reference",
+            self.consent.consent_reference.as_deref(),
+        );
+        draft.set(
+            "origin.consent.obtained",
+            self.consent.consent_obtained.as_deref(),
+        );
+        draft.set(
+            "origin.consent.expires",
+            self.consent.consent_expires.as_deref(),
+        );
+        draft.set("collector.id", Some(self.collector.as_str()));
+        draft.set(
+            "collector.version",
+            string_map(&self.collector_facts.collector_version),
+        );
+        draft.set(
+            "collector.environment",
+            self.collector_facts.environment.as_deref(),
+        );
+        draft.set(
+            "collector.platform",
+            self.collector_facts.platform.as_deref(),
+        );
+        draft.set("schema.format", self.schema.schema_format.as_deref());
+        draft.set("schema.schemaRef", self.schema.schema_ref.as_deref());
+        draft.set(
+            "schema.schemaDigest.sha256",
+            self.schema.schema_digest.as_deref(),
+        );
+        draft.set(
+            "schema.schemaVersion",
+            self.schema.schema_version.as_deref(),
+        );
+        draft.set("metadata.bytesCollected", Some(data.bytes));
+        draft.set(
+            "metadata.recordsCollected",
+            data.records.as_ref().map(|(_, r)| r.count),
+        );
+        draft.set("metadata.recordsDropped", self.figures.records_dropped);
+        draft.set(
+            "metadata.collectionDuration",
+            self.figures.collection_duration.as_deref(),
+        );
+        let dta = &self.dta;
+        for (path, value) in [
+            ("standardsVersion", &dta.dta_version),
+            ("sourceStandard.datasetTitle", &dta.dta_title),
+            ("sourceStandard.datasetIssuer", &dta.dta_issuer),
+            ("sourceStandard.description", &dta.dta_description),
+            ("provenanceStandard.dataOriginGeography", &dta.dta_geography),
+            ("provenanceStandard.method", &dta.dta_method),
+            ("provenanceStandard.dataFormat", &dta.dta_format),
+            (
+                "useStandard.confidentialityClassification",
+                &dta.dta_confidentiality,
+            ),
+            ("useStandard.intendedDataUse", &dta.dta_use),
+            ("useStandard.license", &dta.license),
+        ] {
+            draft.set(&format!("dtaCompliance.{path}"), value.as_deref());
+        }
+        draft
+    }
+}
+
+/// The word of a value that was picked from a list.
+fn word(value: impl ValueEnum) -> Json {
+    let value = value.to_possible_value();
+    value.map_or(Json::Null, |value| value.get_name().into())
+}
+
+/// An attestation says when data was collected; when that is long after the data was written,
+/// the producer should say so (P1, timing).
+fn warn_of_old_data(data: &Measured, stamp: &DateTime) {
+    const DAY: i64 = 24 * 60 * 60;
+    let written = data.fingerprint.map(|state| state.modified_unix());
+    if let Some(written) = written.filter(|written| (stamp.unix_seconds() - written).abs() > DAY) {
+        let written = DateTime::from_unix(written).map_or(String::new(), |t| t.to_string());
+        screen::note(format!(
+            "note: the data was last written at {written}, more than a day from the collection \
+             time {stamp}; --collected-at gives the real one"
+        ));
+    }
+}

@@ -1,0 +1,362 @@
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use makoto::json::Json;
+use makoto::predicate::PredicateType;
+use makoto::secret::Masker;
+use makoto::statement::Times;
+use makoto_data::{DataError, Existing, Fingerprint, FolderFile, Links, fingerprint, folder_files};
+
+use super::Output;
+use super::attest::{WriteArgs, Writing};
+use super::step::{Input, StepArgs, refuse_in_place, subjects};
+use crate::clock;
+use crate::code::Code;
+use crate::dataset::{BadRecords, Measured, RecordArgs};
+use crate::draft::Draft;
+use crate::failure::Failure;
+use crate::screen::{self, Plain};
+use crate::signals::StopSignals;
+
+/// Run a command and attest what it made of its inputs
+///
+/// Hashes the declared inputs, runs the command, hashes the outputs, and writes a transform/v1
+/// statement beside each output with real times, exit status, the command line (secrets
+/// masked), and the digest of the script and its interpreter where a file is executed.
+///
+/// Inputs are declared, not observed: makoto does not see what else the command reads. When the
+/// command fails, its exit status is this command's, and nothing is attested.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  makoto run --input raw.csv --output clean.csv -- python3 clean.py {input} {output}
+  makoto run --input a.csv --input b.csv --output ab.csv --type join -- sh -c 'cat a.csv b.csv > ab.csv'
+  makoto run --input raw.csv --output clean.csv --dry-run -- python3 clean.py {input} {output}
+
+{input} and {output} stand for the declared paths; with several, an argument that is just
+{input} becomes one argument for each.")]
+pub(crate) struct Run {
+    /// An input: a file or folder (repeatable)
+    #[arg(long = "input", value_name = "IN", required = true)]
+    inputs: Vec<PathBuf>,
+
+    /// An output: a file or folder (repeatable)
+    #[arg(long = "output", value_name = "OUT", required = true)]
+    outputs: Vec<PathBuf>,
+
+    /// Name of the output, one for each in order [default: dataset:<file stem>]
+    #[arg(long = "name", value_name = "NAME")]
+    names: Vec<String>,
+
+    /// Identifier of the system that executes the step [default: user@host]
+    #[arg(long, value_name = "ID")]
+    executor: Option<String>,
+
+    /// Show what would be run and written, and stop
+    #[arg(long)]
+    dry_run: bool,
+
+    #[command(flatten)]
+    step: StepArgs,
+
+    #[command(flatten)]
+    records: RecordArgs,
+
+    #[command(flatten)]
+    write: WriteArgs,
+
+    /// The command, after --
+    #[arg(last = true, required = true, value_name = "CMD")]
+    command: Vec<String>,
+}
+
+impl Run {
+    pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
+        refuse_in_place(&self.inputs, &self.outputs)?;
+        let command = self.expanded()?;
+        let executor = match &self.executor {
+            Some(executor) => executor.clone(),
+            None => default_executor(),
+        };
+        self.refuse_existing_attestations()?;
+        let links = self.records.links();
+        let inputs_before = states(&self.inputs, links)?;
+        let inputs = Input::read_all(&self.inputs, &self.records)?;
+        let code = Code::of(&command, &[&self.inputs[..], &self.outputs[..]].concat())?;
+        if self.dry_run {
+            self.show_plan(&command, &executor, &inputs, &code);
+            return Ok(0);
+        }
+        let outputs_before = states(&self.outputs, links)?;
+
+        let started = clock::now()?;
+        let ended = execute(&command)?;
+        let finished = clock::now()?;
+        if let Some(status) = refused_status(&ended) {
+            screen::note("note: the command did not succeed, so nothing was attested");
+            return Ok(status);
+        }
+
+        refuse_changed_inputs(&inputs, inputs_before, &self.records)?;
+        code.refuse_changed()?;
+        refuse_untouched_outputs(&self.outputs, &outputs_before, links)?;
+        let read = |path: &PathBuf| Measured::read(path, &self.records, BadRecords::Refuse);
+        let outputs: Result<Vec<_>, _> = self.outputs.iter().map(read).collect();
+        let outputs = outputs?;
+
+        let mut draft = Draft::default();
+        self.step.fill(&mut draft, &executor, &inputs, &outputs)?;
+        let mut masker = Masker::new();
+        let command = masker.mask_arguments(&command, "command");
+        let command: Vec<Json> = command.into_iter().map(Json::from).collect();
+        draft.set("transform.parameters.command", Some(command));
+        code.fill(&mut draft);
+        draft.set("metadata.startedOn", Some(started.as_str()));
+        draft.set("metadata.finishedOn", Some(finished.as_str()));
+        draft.set("metadata.exitStatus", Some(0));
+        let subjects = subjects(&outputs, &self.names)?;
+        let statement = draft.finish(PredicateType::Transform, subjects, masker)?;
+        let writing = Writing {
+            args: &self.write,
+            times: Times::Ignore,
+            output: match output {
+                // The command's own output may be piped on; the report goes beside it.
+                Output::Text => Output::Aside,
+                other => other,
+            },
+        };
+        writing.write(&outputs, &statement)?;
+        screen::note(format!(
+            "note: {} input(s) are declared, not observed; code: {}",
+            inputs.len(),
+            code.scope()
+        ));
+        Ok(0)
+    }
+
+    /// The command with `{input}` and `{output}` filled in.
+    fn expanded(&self) -> Result<Vec<String>, Failure> {
+        let mut expanded = Vec::new();
+        for argument in &self.command {
+            let places = [("{input}", &self.inputs), ("{output}", &self.outputs)];
+            if let Some((_, paths)) = places.iter().find(|(place, _)| argument == place) {
+                for path in paths.iter() {
+                    expanded.push(utf8(path)?);
+                }
+                continue;
+            }
+            let mut argument = argument.clone();
+            for (place, paths) in places {
+                if !argument.contains(place) {
+                    continue;
+                }
+                let [path] = paths.as_slice() else {
+                    return Err(Failure::usage(format!(
+                        "{place} inside {argument:?} stands for {} paths",
+                        paths.len()
+                    ))
+                    .hint(format!(
+                        "make {place} an argument of its own, or write the paths"
+                    )));
+                };
+                argument = argument.replace(place, &utf8(path)?);
+            }
+            expanded.push(argument);
+        }
+        Ok(expanded)
+    }
+
+    /// The outputs will be written by the command, so an attestation that is there already will
+    /// be about other data. What to do with it must be said before, not after, the command ran.
+    fn refuse_existing_attestations(&self) -> Result<(), Failure> {
+        if self.write.existing() != Existing::Keep {
+            return Ok(());
+        }
+        let paths: Vec<_> = self.outputs.iter().map(PathBuf::as_path).collect();
+        for sidecar in self.write.sidecars(&paths)? {
+            if fingerprint(sidecar.path())?.is_some() {
+                let shown = sidecar.path().to_string_lossy();
+                return Err(Failure::contradiction(format!(
+                    "{} is there already; the command was not run",
+                    Plain(&shown)
+                ))
+                .hint("--replace writes the new statement in its place, --append adds it as a further line"));
+            }
+        }
+        Ok(())
+    }
+
+    fn show_plan(&self, command: &[String], executor: &str, inputs: &[Input], code: &Code) {
+        let masked = Masker::new().mask_arguments(command, "command");
+        screen::result("would run:");
+        for argument in masked {
+            screen::result(format!("  {}", Plain(&argument)));
+        }
+        screen::result(format!(
+            "as {} ({})",
+            Plain(executor),
+            Plain(&self.step.type_uri())
+        ));
+        screen::result(format!("code: {}", code.scope()));
+        for input in inputs {
+            let shown = input.data.path.to_string_lossy();
+            let attested = match &input.attested {
+                Some(attested) => attested.reference.as_str(),
+                None => "no attestation of its own",
+            };
+            screen::result(format!("input {}: {attested}", Plain(&shown)));
+        }
+        for output in &self.outputs {
+            screen::result(format!("output {}", Plain(&output.to_string_lossy())));
+        }
+    }
+}
+
+fn utf8(path: &Path) -> Result<String, Failure> {
+    path.to_str().map(str::to_owned).ok_or_else(|| {
+        let shown = path.to_string_lossy();
+        Failure::usage(format!("the path {} is not valid UTF-8", Plain(&shown)))
+    })
+}
+
+/// `user@host`, when nobody said who executes the step.
+fn default_executor() -> String {
+    let user = ["USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok());
+    let user = user.unwrap_or_else(|| format!("uid-{}", rustix::process::getuid().as_raw()));
+    let host = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    format!("{user}@{host}")
+}
+
+/// How a command ended.
+struct Ended {
+    status: ExitStatus,
+    /// The signal that asked to stop, if one came.
+    signal: Option<i32>,
+}
+
+/// Runs the command with this terminal, standard streams and environment.
+fn execute(command: &[String]) -> Result<Ended, Failure> {
+    let signals = StopSignals::catch()?;
+    let shown = &command[0];
+    let mut child = Command::new(&command[0])
+        .args(&command[1..])
+        .spawn()
+        .map_err(|error| Failure::usage(format!("cannot run {shown:?}: {error}")))?;
+    let (status, signal) = signals
+        .wait(&mut child)
+        .map_err(|error| Failure::usage(format!("cannot wait for {shown:?}: {error}")))?;
+    Ok(Ended { status, signal })
+}
+
+/// The exit status to end with when the command did not succeed: its own, or 128 and the signal
+/// that ended it or asked to stop, as shells do.
+fn refused_status(ended: &Ended) -> Option<u8> {
+    let by_signal = |signal: i32| u8::try_from(128 + signal).unwrap_or(u8::MAX);
+    match (ended.status.code(), ended.status.signal(), ended.signal) {
+        (Some(0), _, None) => None,
+        (Some(0), _, Some(signal)) | (None, Some(signal), _) => Some(by_signal(signal)),
+        (Some(code), _, _) => Some(u8::try_from(code).unwrap_or(u8::MAX)),
+        (None, None, _) => Some(u8::MAX),
+    }
+}
+
+/// The state of a file or folder at one moment.
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    Absent,
+    File(Fingerprint),
+    Folder(Vec<FolderFile>),
+}
+
+impl State {
+    fn of(path: &Path, links: Links) -> Result<Self, Failure> {
+        if path.is_dir() {
+            return match folder_files(path, links) {
+                Ok(files) => Ok(Self::Folder(files)),
+                Err(DataError::EmptyFolder { .. }) => Ok(Self::Folder(Vec::new())),
+                Err(error) => Err(error.into()),
+            };
+        }
+        Ok(fingerprint(path)?.map_or(Self::Absent, Self::File))
+    }
+
+    /// Whether a write right after this state was taken might not show in the next: clocks of
+    /// file systems tick in steps of up to two seconds.
+    fn is_too_fresh(&self) -> bool {
+        const TICK: i64 = 2;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0, |now| now.as_secs() as i64);
+        let newest = match self {
+            Self::Absent => None,
+            Self::File(state) => Some(state.changed_unix()),
+            Self::Folder(files) => files.iter().map(|f| f.fingerprint.changed_unix()).max(),
+        };
+        newest.is_some_and(|changed| changed + TICK >= now)
+    }
+}
+
+/// A state, and whether it was too fresh to tell it from the next.
+type Seen = (State, bool);
+
+fn states(paths: &[PathBuf], links: Links) -> Result<Vec<Seen>, Failure> {
+    let state = |path: &PathBuf| {
+        let state = State::of(path, links)?;
+        let fresh = state.is_too_fresh();
+        Ok((state, fresh))
+    };
+    paths.iter().map(state).collect()
+}
+
+fn refuse_changed_inputs(
+    inputs: &[Input],
+    before: Vec<Seen>,
+    records: &RecordArgs,
+) -> Result<(), Failure> {
+    for (input, (before, fresh)) in inputs.iter().zip(before) {
+        let path = &input.data.path;
+        let mut same = State::of(path, records.links())? == before;
+        if same && fresh {
+            let again = Measured::read(path, records, BadRecords::Skip)?;
+            same = again.sha256 == input.data.sha256;
+        }
+        if !same {
+            let shown = path.to_string_lossy();
+            return Err(Failure::contradiction(format!(
+                "input {} changed while the command ran, so nothing was attested",
+                Plain(&shown)
+            ))
+            .hint("let the command read a copy, or run it when nothing writes to its inputs"));
+        }
+    }
+    Ok(())
+}
+
+fn refuse_untouched_outputs(
+    outputs: &[PathBuf],
+    before: &[Seen],
+    links: Links,
+) -> Result<(), Failure> {
+    for (path, (before, _)) in outputs.iter().zip(before) {
+        let after = State::of(path, links)?;
+        let what = match after {
+            State::Absent => "does not exist after the command ran",
+            _ if after == *before => "was left as it was by the command",
+            _ => continue,
+        };
+        let shown = path.to_string_lossy();
+        return Err(Failure::contradiction(format!(
+            "output {} {what}, so nothing was attested",
+            Plain(&shown)
+        ))
+        .hint("name the files that the command writes, with the paths it writes them to"));
+    }
+    Ok(())
+}

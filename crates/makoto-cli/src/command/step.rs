@@ -1,0 +1,228 @@
+//! What `attest transform` and `run` have in common: the inputs, the step and its executor.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use makoto::json::Json;
+use makoto::limits::Limits;
+use makoto_data::Sidecar;
+
+use super::attest::{key_value, string_map};
+use crate::dataset::{Attested, BadRecords, Measured, RecordArgs};
+use crate::draft::Draft;
+use crate::failure::Failure;
+use crate::screen::Plain;
+
+/// Where short names of transformations lead.
+const TRANSFORMS: &str = "https://makoto.dev/transforms/";
+
+/// What a step does, and who executes it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Step")]
+pub(crate) struct StepArgs {
+    /// Type of transformation: a URI, or a short name such as `filter`, `join`, `sql`
+    #[arg(long = "type", value_name = "TYPE", default_value = "command")]
+    pub(crate) kind: String,
+
+    /// Name of the step, for people [default: the end of its type]
+    #[arg(long, value_name = "TEXT")]
+    step: Option<String>,
+
+    /// What the step does, in words
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+
+    /// Version of the step
+    #[arg(long, value_name = "VERSION")]
+    step_version: Option<String>,
+
+    /// A parameter of the step (repeatable); VALUE is read as JSON where it is JSON
+    #[arg(long = "param", value_name = "KEY=VALUE", value_parser = key_value)]
+    parameters: Vec<(String, String)>,
+
+    /// A file with parameters, as a JSON object
+    #[arg(long = "params", value_name = "FILE")]
+    parameters_file: Option<PathBuf>,
+
+    /// Platform that hosts the executor
+    #[arg(long)]
+    platform: Option<String>,
+
+    /// Version of a component of the executor (repeatable)
+    #[arg(long, value_name = "NAME=VERSION", value_parser = key_value)]
+    executor_version: Vec<(String, String)>,
+
+    /// Where the executor runs, such as `production`
+    #[arg(long, value_name = "ENV")]
+    environment: Option<String>,
+
+    /// What separates the step from others: none, process, container, vm, tee or hsm
+    #[arg(long, value_name = "KIND")]
+    isolation: Option<String>,
+}
+
+/// An input that was read, with its own attestation if it has one.
+#[derive(Debug, Clone)]
+pub(crate) struct Input {
+    pub(crate) data: Measured,
+    pub(crate) attested: Option<Attested>,
+}
+
+impl Input {
+    /// Reads the inputs at `paths` and finds their attestations.
+    pub(crate) fn read_all(paths: &[PathBuf], records: &RecordArgs) -> Result<Vec<Self>, Failure> {
+        let read = |path: &PathBuf| {
+            let data = Measured::read(path, records, BadRecords::Skip)?;
+            let attested = data.attested()?;
+            Ok(Self { data, attested })
+        };
+        paths.iter().map(read).collect()
+    }
+
+    fn to_json(&self) -> Result<Json, Failure> {
+        let name = match &self.attested {
+            Some(attested) => attested.name.clone(),
+            None => self.data.default_name()?,
+        };
+        let digest = [("sha256", self.data.sha256.to_string().into())];
+        let mut input = Json::from([("name", name.into()), ("digest", digest.into())]);
+        if let (Some(attested), Json::Object(members)) = (&self.attested, &mut input) {
+            let reference = attested.reference.as_str();
+            members.insert("attestationRef".to_owned(), reference.into());
+        }
+        Ok(input)
+    }
+}
+
+impl StepArgs {
+    /// The full URI of the type.
+    pub(crate) fn type_uri(&self) -> String {
+        let is_short = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        match !self.kind.is_empty() && self.kind.chars().all(is_short) {
+            true => format!("{TRANSFORMS}{}", self.kind),
+            false => self.kind.clone(),
+        }
+    }
+
+    /// Fills in inputs, step, executor and the figures that follow from inputs and outputs.
+    pub(crate) fn fill(
+        &self,
+        draft: &mut Draft,
+        executor: &str,
+        inputs: &[Input],
+        outputs: &[Measured],
+    ) -> Result<(), Failure> {
+        let kind = self.type_uri();
+        let short = kind
+            .trim_end_matches('/')
+            .rsplit('/')
+            .next()
+            .unwrap_or(&kind);
+        let inputs_json: Result<Vec<_>, _> = inputs.iter().map(Input::to_json).collect();
+        draft.set("inputs", Some(inputs_json?));
+        draft.set("transform.type", Some(kind.as_str()));
+        draft.set(
+            "transform.name",
+            Some(self.step.as_deref().unwrap_or(short)),
+        );
+        draft.set("transform.version", self.step_version.as_deref());
+        draft.set("transform.description", self.description.as_deref());
+        draft.set("transform.parameters", self.parameters()?);
+        draft.set("executor.id", Some(executor));
+        draft.set("executor.platform", self.platform.as_deref());
+        draft.set("executor.version", string_map(&self.executor_version));
+        draft.set("executor.environment", self.environment.as_deref());
+        draft.set("executor.isolation", self.isolation.as_deref());
+        let read: Vec<_> = inputs.iter().map(|input| &input.data).collect();
+        let written: Vec<_> = outputs.iter().collect();
+        draft.set("metadata.recordsInput", records_of(&read));
+        draft.set("metadata.recordsOutput", records_of(&written));
+        draft.set("metadata.bytesInput", Some(bytes_of(&read)));
+        draft.set("metadata.bytesOutput", Some(bytes_of(&written)));
+        Ok(())
+    }
+
+    fn parameters(&self) -> Result<Option<Json>, Failure> {
+        let mut parameters = match &self.parameters_file {
+            Some(file) => read_parameters(file)?,
+            None => Default::default(),
+        };
+        for (key, value) in &self.parameters {
+            // `5` is a number and `abc` a string, as one would think.
+            let json = Json::parse(value.as_bytes(), &Limits::DEFAULT);
+            let value = json.unwrap_or_else(|_| value.as_str().into());
+            if parameters.insert(key.clone(), value).is_some() {
+                return Err(Failure::usage(format!("parameter {key:?} is given twice")));
+            }
+        }
+        Ok((!parameters.is_empty()).then_some(Json::Object(parameters)))
+    }
+}
+
+fn read_parameters(file: &Path) -> Result<makoto::json::Object, Failure> {
+    let shown = Plain(&file.to_string_lossy()).to_string();
+    let bytes = Sidecar::at(file.to_owned()).read()?;
+    let bytes = bytes.ok_or_else(|| Failure::usage(format!("there is no file {shown}")))?;
+    match Json::parse(&bytes, &Limits::DEFAULT) {
+        Ok(Json::Object(members)) => Ok(members),
+        Ok(other) => Err(Failure::usage(format!(
+            "{shown} holds {}, needed an object",
+            other.kind()
+        ))),
+        Err(error) => Err(Failure::usage(format!("{shown}: {error}"))),
+    }
+}
+
+/// Records in all of `data`, if they were counted in each.
+fn records_of(data: &[&Measured]) -> Option<u64> {
+    let counts = data.iter().map(|data| Some(data.records.as_ref()?.1.count));
+    counts.sum()
+}
+
+fn bytes_of(data: &[&Measured]) -> u64 {
+    data.iter().map(|data| data.bytes).sum()
+}
+
+/// Refuses inputs and outputs that are the same file, by whatever path.
+pub(crate) fn refuse_in_place(inputs: &[PathBuf], outputs: &[PathBuf]) -> Result<(), Failure> {
+    let real = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
+    let inputs: Vec<_> = inputs.iter().map(real).collect();
+    for output in outputs {
+        if inputs.contains(&real(output)) {
+            let shown = output.to_string_lossy();
+            return Err(
+                Failure::usage(format!("{} is both input and output", Plain(&shown)))
+                    .hint("write the result to another file, so that the input stays what it was"),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Subjects for `outputs`: the names given, in order, or the default ones.
+pub(crate) fn subjects(outputs: &[Measured], names: &[String]) -> Result<Vec<Json>, Failure> {
+    if !names.is_empty() && names.len() != outputs.len() {
+        return Err(Failure::usage(format!(
+            "{} name(s) for {} output(s); needed one for each",
+            names.len(),
+            outputs.len()
+        )));
+    }
+    let mut taken: Vec<String> = Vec::new();
+    let mut subjects = Vec::new();
+    for (index, output) in outputs.iter().enumerate() {
+        let name = match names.get(index) {
+            Some(name) => name.clone(),
+            None => output.default_name()?,
+        };
+        if taken.contains(&name) {
+            return Err(
+                Failure::usage(format!("two outputs would be named {name:?}"))
+                    .hint("give each output a --name, in order"),
+            );
+        }
+        subjects.push(output.subject(&name));
+        taken.push(name);
+    }
+    Ok(subjects)
+}

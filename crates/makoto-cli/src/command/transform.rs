@@ -1,0 +1,123 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use makoto::predicate::PredicateType;
+use makoto::secret::Masker;
+use makoto::statement::Times;
+
+use super::Output;
+use super::attest::{WriteArgs, Writing};
+use super::step::{Input, StepArgs, refuse_in_place, subjects};
+use crate::dataset::{BadRecords, Measured, RecordArgs};
+use crate::draft::Draft;
+use crate::failure::Failure;
+
+/// Attest what was done to data
+///
+/// Hashes inputs and outputs and writes one transform/v1 statement beside each output. An input
+/// that has an attestation of its own is referred to by it. Use `makoto run` to run the step
+/// and attest it at once.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  makoto attest transform clean.csv --input raw.csv --type filter --executor etl/clean \\
+      --param 'rows=\"price > 0\"'
+  makoto attest transform a.csv b.csv --input all.csv --type https://acme.example/split/v2 \\
+      --executor etl/split --started 2026-11-21T08:00:00Z --finished 2026-11-21T08:01:00Z")]
+pub(crate) struct Transform {
+    /// The outputs: files or folders
+    #[arg(required = true, value_name = "OUT")]
+    outputs: Vec<PathBuf>,
+
+    /// An input: a file or folder (repeatable)
+    #[arg(long = "input", value_name = "IN", required = true)]
+    inputs: Vec<PathBuf>,
+
+    /// Identifier of the system that executed the step
+    #[arg(long, value_name = "ID")]
+    executor: String,
+
+    /// Name of the output, one for each in order [default: dataset:<file stem>]
+    #[arg(long = "name", value_name = "NAME")]
+    names: Vec<String>,
+
+    #[command(flatten)]
+    step: StepArgs,
+
+    /// Where the code is
+    #[arg(long, value_name = "URI", help_heading = "Step")]
+    code_uri: Option<String>,
+
+    /// Commit of the code
+    #[arg(
+        long,
+        value_name = "COMMIT",
+        help_heading = "Step",
+        requires = "code_uri"
+    )]
+    code_commit: Option<String>,
+
+    /// Path of the code in its repository
+    #[arg(
+        long,
+        value_name = "PATH",
+        help_heading = "Step",
+        requires = "code_uri"
+    )]
+    code_path: Option<String>,
+
+    /// SHA-256 of the code
+    #[arg(long, value_name = "HEX", help_heading = "Step", requires = "code_uri")]
+    code_digest: Option<String>,
+
+    /// When processing started (RFC 3339)
+    #[arg(long, value_name = "TIME", help_heading = "Step")]
+    started: Option<String>,
+
+    /// When processing completed (RFC 3339)
+    #[arg(long, value_name = "TIME", help_heading = "Step")]
+    finished: Option<String>,
+
+    /// Identifier of the run
+    #[arg(long, value_name = "ID", help_heading = "Step")]
+    invocation_id: Option<String>,
+
+    #[command(flatten)]
+    records: RecordArgs,
+
+    #[command(flatten)]
+    write: WriteArgs,
+}
+
+impl Transform {
+    pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
+        refuse_in_place(&self.inputs, &self.outputs)?;
+        let inputs = Input::read_all(&self.inputs, &self.records)?;
+        let read = |path: &PathBuf| Measured::read(path, &self.records, BadRecords::Refuse);
+        let outputs: Result<Vec<_>, _> = self.outputs.iter().map(read).collect();
+        let outputs = outputs?;
+        let subjects = subjects(&outputs, &self.names)?;
+        let mut draft = Draft::default();
+        self.step
+            .fill(&mut draft, &self.executor, &inputs, &outputs)?;
+        draft.set("transform.codeRef.uri", self.code_uri.as_deref());
+        draft.set("transform.codeRef.commit", self.code_commit.as_deref());
+        draft.set("transform.codeRef.path", self.code_path.as_deref());
+        draft.set(
+            "transform.codeRef.digest.sha256",
+            self.code_digest.as_deref(),
+        );
+        draft.set("metadata.startedOn", self.started.as_deref());
+        draft.set("metadata.finishedOn", self.finished.as_deref());
+        draft.set("metadata.invocationId", self.invocation_id.as_deref());
+        let finished = draft.finish(PredicateType::Transform, subjects, Masker::new())?;
+        let writing = Writing {
+            args: &self.write,
+            // No clock is read: every time in the statement was stated.
+            times: Times::Compare,
+            output,
+        };
+        writing.write(&outputs, &finished)?;
+        Ok(0)
+    }
+}

@@ -1,0 +1,283 @@
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use makoto::attestation::Attestation;
+use makoto::datetime::DateTime;
+use makoto::record::Settings;
+use makoto::report::{Check, Outcome, Report, Verdict};
+use makoto::validate::refusal;
+use makoto::verify::{
+    Asked, Candidates, Evidence, FileEvidence, FolderEvidence, MemberEvidence, verify,
+};
+use makoto_data::{
+    FileDigest, Links, Sidecar, SidecarError, apparent_compression, attestation_path, digest_file,
+    digest_folder, read_manifest,
+};
+use tempfile::NamedTempFile;
+
+use super::{LevelArg, Output};
+use crate::clock;
+use crate::failure::Failure;
+use crate::progress::Bar;
+use crate::screen::{self, Detail, Plain};
+
+/// Check that data still is what its attestation says
+///
+/// Reads DATA.attestation, hashes the data again, and counts its records again as the
+/// attestation says they were counted. Nothing that lies beside the data is trusted: at L1 an
+/// attestation is its producer's own word.
+///
+/// What is read by path after a verification may have changed since; --output gives a copy of
+/// exactly the bytes that were verified.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  makoto verify orders.csv
+  makoto verify orders.csv --as dataset:orders --output trusted/orders.csv
+  makoto verify parts/ --json
+  makoto verify parts/ --member 2026/11/part-3.csv")]
+pub(crate) struct Verify {
+    /// The file or folder
+    data: PathBuf,
+
+    /// The attestation, when it is not DATA.attestation
+    #[arg(long, value_name = "FILE")]
+    attestation: Option<PathBuf>,
+
+    /// The level that is needed
+    #[arg(long, value_enum, default_value = "L1")]
+    level: LevelArg,
+
+    /// The name that the data must have; without it, the name is only claimed
+    #[arg(long = "as", value_name = "NAME")]
+    name: Option<String>,
+
+    /// Copy the bytes here as they are read, if they pass
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Check only this file of a folder, by the folder's manifest
+    #[arg(long, value_name = "PATH", conflicts_with = "output")]
+    member: Option<String>,
+
+    /// Count links in a folder as what they name, as long as that is inside the folder
+    #[arg(long)]
+    follow: bool,
+
+    /// Show every check, fact and threat
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+impl Verify {
+    pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
+        let report = self.verify()?;
+        match output {
+            Output::Json => screen::json(&report.to_json()),
+            Output::Text | Output::Aside => {
+                let detail = match self.verbose {
+                    true => Detail::Everything,
+                    false => Detail::ThreeLines,
+                };
+                screen::report(&self.data.to_string_lossy(), &report, detail);
+            }
+        }
+        Ok(report.verdict.exit_status())
+    }
+
+    fn verify(&self) -> Result<Report, Failure> {
+        let now = clock::now()?;
+        // Data that cannot be read is one thing, data without an attestation another.
+        let is_folder = std::fs::metadata(&self.data)
+            .map_err(|error| {
+                let shown = self.data.to_string_lossy();
+                Failure::usage(format!("cannot read {}: {error}", Plain(&shown)))
+            })?
+            .is_dir();
+        let candidates = match self.candidates(&now)? {
+            Ok(candidates) => candidates,
+            Err(report) => return Ok(*report),
+        };
+        let asked = Asked {
+            level: self.level.into(),
+            name: self.name.as_deref(),
+        };
+        let evidence = match (is_folder, &self.member) {
+            (true, Some(member)) => self.read_member(member)?,
+            (false, Some(_)) => return Err(Failure::usage("--member needs a folder")),
+            (true, None) => self.read_folder()?,
+            (false, None) => return self.verify_file(&candidates, &asked, now),
+        };
+        Ok(verify(&candidates, &evidence, &asked, now))
+    }
+
+    /// The statements of the attestation file, or the report that there are none.
+    fn candidates(&self, now: &DateTime) -> Result<Result<Candidates, Box<Report>>, Failure> {
+        let path = match &self.attestation {
+            Some(path) => path.clone(),
+            None => attestation_path(&self.data)?,
+        };
+        let fail = |check| Ok(Err(Box::new(Report::from_checks(vec![check], now.clone()))));
+        let shown = path.to_string_lossy().into_owned();
+        let bytes = match Sidecar::at(path).read() {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => {
+                let message = format!("no attestation: there is no file {shown}");
+                return fail(Check::new("V1", Outcome::Fail, "", message));
+            }
+            Err(SidecarError::TooLarge { limit, .. }) => {
+                let message = format!("the attestation is larger than {limit} bytes");
+                let check = Check::new("V1", Outcome::Skip, "", message);
+                let report = Report::unknown(check, now.clone());
+                return Ok(Err(Box::new(report)));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        match Attestation::parse_file(&bytes) {
+            Ok(attestations) => Ok(Ok(Candidates::read(attestations))),
+            Err(error) => fail(refusal(&error)),
+        }
+    }
+
+    fn links(&self) -> Links {
+        match self.follow {
+            true => Links::FollowInside,
+            false => Links::Refuse,
+        }
+    }
+
+    fn read_folder(&self) -> Result<Evidence, Failure> {
+        if self.output.is_some() {
+            return Err(Failure::usage("--output needs a file; this is a folder"));
+        }
+        let bar = Bar::reading(&self.data);
+        let folder = digest_folder(&self.data, self.links(), &|bytes| bar.add(bytes))?;
+        Ok(Evidence::Folder(FolderEvidence {
+            found: folder.manifest,
+            stored: read_manifest(&self.data),
+        }))
+    }
+
+    fn read_member(&self, member: &str) -> Result<Evidence, Failure> {
+        makoto::manifest::check_path(member)
+            .map_err(|error| Failure::usage(format!("--member: {error}")))?;
+        let manifest = read_manifest(&self.data).ok_or_else(|| {
+            Failure::usage("there is no manifest beside the folder")
+                .hint("verify the whole folder, or get its .manifest from its producer")
+        })?;
+        let path = self.data.join(member);
+        let digest = digest_file(&path, None, &|_| {}, None)?;
+        Ok(Evidence::Member(MemberEvidence {
+            manifest,
+            path: member.to_owned(),
+            sha256: digest.sha256,
+        }))
+    }
+
+    fn verify_file(
+        &self,
+        candidates: &Candidates,
+        asked: &Asked<'_>,
+        now: DateTime,
+    ) -> Result<Report, Failure> {
+        let mut copy = match &self.output {
+            Some(path) => Some(Copy::beside(path)?),
+            None => None,
+        };
+        // Several statements may count records in several ways; the first pass takes the newest.
+        let newest = candidates.settings().into_iter().next();
+        let writer = copy.as_mut().map(|copy| copy.file.as_file_mut());
+        let mut digest = self.read_file(newest.as_ref(), writer)?;
+        let mut counted_with = newest;
+        let wanted = candidates.settings_for(&digest.sha256).cloned();
+        // Nothing can pass any more, but it is worth a look whether only the compression changed.
+        let recompressed = || -> Result<Option<Settings>, Failure> {
+            let mut settings = candidates.settings().into_iter().next();
+            if let Some(settings) = &mut settings {
+                settings.compression = Some(apparent_compression(&self.data)?);
+            }
+            Ok(settings)
+        };
+        let wanted = match candidates.knows(&digest.sha256) {
+            true => wanted,
+            false => recompressed()?,
+        };
+        if wanted.is_some() && wanted != counted_with {
+            let again = self.read_file(wanted.as_ref(), None)?;
+            if again.sha256 != digest.sha256 {
+                return Err(Failure::usage("the data changed while it was read"));
+            }
+            digest = again;
+            counted_with = wanted;
+        }
+        let evidence = Evidence::File(FileEvidence {
+            sha256: digest.sha256,
+            bytes: digest.fingerprint.size,
+            records: counted_with.zip(digest.records),
+        });
+        let report = verify(candidates, &evidence, asked, now);
+        if let (Some(copy), Verdict::Pass) = (copy, report.verdict) {
+            copy.keep(&self.data)?;
+        }
+        Ok(report)
+    }
+
+    fn read_file(
+        &self,
+        settings: Option<&Settings>,
+        copy: Option<&mut std::fs::File>,
+    ) -> Result<FileDigest, Failure> {
+        let bar = Bar::reading(&self.data);
+        let progress = |bytes| bar.add(bytes);
+        let copy = copy.map(|file| file as &mut (dyn Write + Send));
+        Ok(digest_file(&self.data, settings, &progress, copy)?)
+    }
+}
+
+/// A copy that gets its name only when the data passes. Until then, and when the program is
+/// killed, nothing of that name is there.
+struct Copy {
+    file: NamedTempFile,
+    path: PathBuf,
+}
+
+impl Copy {
+    fn beside(path: &Path) -> Result<Self, Failure> {
+        let folder = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        let file = tempfile::Builder::new()
+            .prefix(".makoto-")
+            .suffix(".tmp")
+            .tempfile_in(folder);
+        match file {
+            Ok(file) => Ok(Self {
+                file,
+                path: path.to_owned(),
+            }),
+            Err(error) => Err(Self::failed(path, &error)),
+        }
+    }
+
+    fn keep(self, data: &Path) -> Result<(), Failure> {
+        let Self { file, path } = self;
+        let readers = std::fs::metadata(data).map_or(0, |data| data.permissions().mode() & 0o444);
+        let permissions = std::fs::Permissions::from_mode(readers | 0o600);
+        file.as_file()
+            .set_permissions(permissions)
+            .and_then(|()| file.as_file().sync_all())
+            .map_err(|error| Self::failed(&path, &error))?;
+        match file.persist(&path) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Self::failed(&path, &error.error)),
+        }
+    }
+
+    fn failed(path: &Path, error: &std::io::Error) -> Failure {
+        let shown = path.to_string_lossy();
+        Failure::usage(format!("cannot write {}: {error}", Plain(&shown)))
+    }
+}

@@ -1,0 +1,105 @@
+//! Why a command could not give its answer, and what to do next.
+
+use std::error::Error;
+
+use makoto_data::{DataError, SidecarError};
+
+/// A command that stopped. Shown as what happened, and on a line of its own what to do next.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// 1 when something contradicts, 2 when it could not be told.
+    pub(crate) status: u8,
+    /// What was checked, found and needed.
+    pub(crate) message: String,
+    /// What to do next.
+    pub(crate) hint: Option<String>,
+}
+
+impl Failure {
+    /// Wrong use, or something that cannot be read: exit status 2.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self {
+            status: 2,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// Facts that contradict each other: exit status 1.
+    pub(crate) fn contradiction(message: impl Into<String>) -> Self {
+        Self {
+            status: 1,
+            ..Self::usage(message)
+        }
+    }
+
+    /// Adds what to do next.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// The error and its causes on one line, each told once.
+fn chain(error: &dyn Error) -> String {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !message.contains(&text) {
+            message.push_str(": ");
+            message.push_str(&text);
+        }
+        cause = error.source();
+    }
+    message
+}
+
+impl From<DataError> for Failure {
+    fn from(error: DataError) -> Self {
+        let failure = Self::usage(chain(&error));
+        match error {
+            DataError::NotRegular { .. } => {
+                failure.hint("write the bytes to a file first, then name that file")
+            }
+            DataError::Changed { .. } => {
+                failure.hint("wait until nothing writes to it, then run the command again")
+            }
+            DataError::Link { .. } => failure
+                .hint("add --follow to count links that stay inside the folder as what they name"),
+            DataError::LinkOut { .. } => {
+                failure.hint("copy what the link names into the folder, or remove the link")
+            }
+            DataError::Name { .. } => failure.hint("rename the file"),
+            DataError::Io { .. }
+            | DataError::Cycle { .. }
+            | DataError::EmptyFolder { .. }
+            | DataError::Copy(_) => failure,
+        }
+    }
+}
+
+impl From<SidecarError> for Failure {
+    fn from(error: SidecarError) -> Self {
+        let failure = Self::usage(chain(&error));
+        match error {
+            SidecarError::Exists { .. } => Self {
+                status: 1,
+                ..failure
+            }
+            .hint("--replace writes the new statement in its place, --append adds it as a further line"),
+            SidecarError::NotAttestation { .. } => Self {
+                status: 1,
+                ..failure
+            }
+            .hint("--replace writes the new statement in its place"),
+            SidecarError::ManyLines { .. } => failure.hint("use --replace, or another --out"),
+            SidecarError::NotManifest { .. } => {
+                failure.hint("move that file away, or add --no-manifest")
+            }
+            SidecarError::Io { .. } | SidecarError::Data(_) | SidecarError::TooLarge { .. } => {
+                failure
+            }
+        }
+    }
+}

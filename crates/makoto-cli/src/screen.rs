@@ -1,0 +1,243 @@
+//! What a person sees. Text from documents and names of files are escaped before they reach a
+//! terminal: they may hold escape sequences, or characters that change the order of others.
+
+use std::fmt::{self, Write as _};
+use std::io::Write as _;
+
+use makoto::json::Json;
+use makoto::report::{Basis, Check, Coverage, Outcome, Report, Verdict};
+use makoto::scalar::is_deceptive;
+
+/// Text with everything escaped that a terminal would act on or a reader could not see.
+pub(crate) struct Plain<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.0.chars() {
+            if character.is_control() || is_deceptive(character) {
+                write!(f, "{}", character.escape_unicode())?;
+            } else {
+                f.write_char(character)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes a line of results to stdout. A reader that went away is no error.
+pub(crate) fn result(line: impl fmt::Display) {
+    let _ = writeln!(anstream::stdout(), "{line}");
+}
+
+/// Writes a line that is no result to stderr.
+pub(crate) fn note(line: impl fmt::Display) {
+    let _ = writeln!(anstream::stderr(), "{line}");
+}
+
+/// Writes a machine-readable result to stdout as one line.
+pub(crate) fn json(value: &Json) {
+    let _ = writeln!(std::io::stdout(), "{value}");
+}
+
+/// Shows a report: three lines, or everything.
+pub(crate) fn report(what: &str, report: &Report, detail: Detail) {
+    let (word, style) = match report.verdict {
+        Verdict::Pass => ("passes", anstyle::AnsiColor::Green),
+        Verdict::Fail => ("FAILS", anstyle::AnsiColor::Red),
+        Verdict::Unknown => ("cannot be told", anstyle::AnsiColor::Yellow),
+    };
+    let style = style.on_default().bold();
+    let level = match report.level {
+        Some(level) => format!(" at {level}"),
+        None => String::new(),
+    };
+    result(format!("{}: {style}{word}{style:#}{level}", Plain(what)));
+    result(format!("  why:  {}", Plain(&reason(report))));
+    result(format!("  next: {}", Plain(&next_step(report))));
+    match detail {
+        Detail::ThreeLines => {}
+        Detail::Findings => {
+            for check in &report.checks {
+                if matches!(check.outcome, Outcome::Fail | Outcome::Warn) {
+                    line(check);
+                }
+            }
+        }
+        Detail::Everything => everything(report),
+    }
+}
+
+fn line(check: &Check) {
+    let word = check.outcome.as_str();
+    result(format!(
+        "    {word:4}  {:7} {}",
+        check.id,
+        Plain(&told(check))
+    ));
+}
+
+/// How much of a report is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// Verdict, why, and what next.
+    ThreeLines,
+    /// Every failure and warning as well.
+    Findings,
+    /// Every check, fact and threat as well.
+    Everything,
+}
+
+fn everything(report: &Report) {
+    result("  checks:");
+    report.checks.iter().for_each(line);
+    if !report.facts.is_empty() {
+        result("  facts:");
+    }
+    for fact in &report.facts {
+        let basis = match fact.basis {
+            Basis::Declared => "declared",
+            Basis::Recomputed => "recomputed",
+        };
+        let value = fact.value.to_string();
+        result(format!(
+            "    {basis:10}  {} = {}",
+            Plain(&fact.path),
+            Plain(&value)
+        ));
+    }
+    if report.level.is_some() {
+        let threats = report.threats().map(|(id, coverage)| {
+            let word = match coverage {
+                Coverage::None => "not covered",
+                Coverage::Partial => "partly covered",
+                Coverage::Full => "covered",
+            };
+            format!("{id} {word}")
+        });
+        result(format!("  threats: {}", threats.join(", ")));
+    }
+}
+
+/// A check in one line, with its place.
+pub(crate) fn told(check: &Check) -> String {
+    match check.path.as_str() {
+        "" => check.message.clone(),
+        path => format!("{path} {}", check.message),
+    }
+}
+
+/// The reason for the verdict, in one line.
+fn reason(report: &Report) -> String {
+    let failed: Vec<_> = report.with_outcome(Outcome::Fail).collect();
+    let identical = |check: &&Check| check.message.starts_with("records identical");
+    match report.verdict {
+        Verdict::Fail => {
+            // What differs in the records and which files of a folder tell more than a digest.
+            let bytes_differ = failed
+                .iter()
+                .any(|check| check.path.ends_with("digest.sha256"));
+            let follows = |check: &Check| {
+                let digest =
+                    check.path.ends_with("merkleRoot") || check.path.contains("headerDigest");
+                bytes_differ && digest
+            };
+            let files: Vec<_> = failed
+                .iter()
+                .copied()
+                .filter(|c| is_about_a_file(c))
+                .collect();
+            let failed = if files.is_empty() { failed } else { files };
+            let telling = report.with_outcome(Outcome::Warn).filter(identical);
+            let mut reasons: Vec<_> = telling.map(|check| check.message.clone()).collect();
+            reasons.extend(failed.into_iter().filter(|check| !follows(check)).map(told));
+            let more = reasons.len().saturating_sub(3);
+            reasons.truncate(3);
+            match more {
+                0 => reasons.join("; "),
+                _ => format!("{}; and {more} more (--verbose)", reasons.join("; ")),
+            }
+        }
+        Verdict::Unknown => {
+            let skipped: Vec<_> = report.with_outcome(Outcome::Skip).map(told).collect();
+            skipped.join("; ")
+        }
+        Verdict::Pass => passed(report),
+    }
+}
+
+fn is_about_a_file(check: &Check) -> bool {
+    ["was added", "is gone", "was changed"].contains(&check.message.as_str())
+}
+
+fn passed(report: &Report) -> String {
+    let fact = |end: &str| {
+        let mut facts = report.facts.iter();
+        let fact = facts.find(|f| f.basis == Basis::Recomputed && f.path.ends_with(end))?;
+        Some(
+            fact.value
+                .as_str()
+                .map_or(fact.value.to_string(), str::to_owned),
+        )
+    };
+    let mut said = Vec::new();
+    if let Some(count) = fact("files") {
+        said.push(format!("all {count} files are what the attestation says"));
+    } else if let Some(sha256) = fact("digest.sha256") {
+        said.push(format!(
+            "the bytes are what the attestation says, sha256 {}…",
+            &sha256[..16]
+        ));
+    } else {
+        said.extend(report.with_outcome(Outcome::Pass).last().map(told));
+    }
+    if let Some(count) = fact("digest.recordCount") {
+        said.push(format!("{count} records counted again"));
+    }
+    if let Some(subject) = &report.subject {
+        let basis = if subject.name_asked_for {
+            "as asked for"
+        } else {
+            "claimed"
+        };
+        said.push(format!("name {:?} ({basis})", subject.name));
+    }
+    let warnings = report.with_outcome(Outcome::Warn).count();
+    if warnings > 0 {
+        said.push(format!("{warnings} warning(s), see --verbose"));
+    }
+    said.join("; ")
+}
+
+/// What to do next, in one line.
+fn next_step(report: &Report) -> String {
+    let failed = |id: &str| {
+        report
+            .with_outcome(Outcome::Fail)
+            .any(|check| check.id == id)
+    };
+    let step = match report.verdict {
+        Verdict::Pass if report.level.is_some() => {
+            "L1 is the producer's own word; ask for a signed attestation where that is not enough"
+        }
+        Verdict::Pass => "`makoto verify DATA` compares the data with it",
+        Verdict::Unknown => "use a version that verifies signatures, or ask for --level L1",
+        Verdict::Fail if failed("L2.P.1") => {
+            "ask the producer for a signed attestation, or ask for --level L1"
+        }
+        Verdict::Fail if failed("V1") || failed("P1") => {
+            "ask whoever made the data for its attestation, or make one with `makoto attest origin`"
+        }
+        Verdict::Fail if failed("V3") => {
+            "do not use the data as attested; get it again, or ask its producer to attest this version"
+        }
+        Verdict::Fail
+            if report
+                .with_outcome(Outcome::Fail)
+                .any(|c| c.path.ends_with(".name")) =>
+        {
+            "check whether this is the dataset you meant"
+        }
+        Verdict::Fail => "mend what is named above; --verbose lists every finding",
+    };
+    step.to_owned()
+}

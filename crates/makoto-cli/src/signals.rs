@@ -1,0 +1,51 @@
+//! Ctrl-C and friends while a command runs.
+
+use std::process::{Child, ExitStatus};
+use std::thread;
+
+use rustix::process::{Pid, Signal, kill_process};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::SignalsInfo;
+use signal_hook::iterator::exfiltrator::WithOrigin;
+use signal_hook::low_level::siginfo::Cause;
+
+use crate::failure::Failure;
+
+/// Catches the signals that ask to stop, and hands them on to a child.
+pub(crate) struct StopSignals(SignalsInfo<WithOrigin>);
+
+impl StopSignals {
+    /// Starts to catch. From here on these signals do not end this process.
+    pub(crate) fn catch() -> Result<Self, Failure> {
+        SignalsInfo::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT])
+            .map(Self)
+            .map_err(|error| Failure::usage(format!("cannot catch signals: {error}")))
+    }
+
+    /// Waits for `child`. Returns its exit status and the signal that asked to stop, if one came.
+    ///
+    /// A Ctrl-C at the terminal reaches the whole foreground group, so the child has it already;
+    /// a signal that was sent to this process alone is passed on.
+    pub(crate) fn wait(self, child: &mut Child) -> std::io::Result<(ExitStatus, Option<i32>)> {
+        let Self(mut signals) = self;
+        let handle = signals.handle();
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let forwarding = thread::spawn(move || {
+            let mut last = None;
+            for origin in signals.forever() {
+                last = Some(origin.signal);
+                let signal = Signal::from_named_raw(origin.signal);
+                if let (false, Some(pid), Some(signal)) =
+                    (matches!(origin.cause, Cause::Kernel), pid, signal)
+                {
+                    let _ = kill_process(pid, signal);
+                }
+            }
+            last
+        });
+        let status = child.wait();
+        handle.close();
+        let signal = forwarding.join().unwrap_or_default();
+        Ok((status?, signal))
+    }
+}

@@ -1,0 +1,331 @@
+//! Attestations beside the data they are about: `DATA.attestation`, and `FOLDER.manifest`.
+//!
+//! Written to a temporary name, fsynced and renamed, so that a reader sees the old file or the
+//! new one and never a part. Writers take turns by a lock on the folder.
+
+use std::ffi::OsString;
+use std::fs::{File, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use makoto::attestation::{Attestation, AttestationError};
+use makoto::json::Json;
+use makoto::limits::Limits;
+use makoto::manifest::Manifest;
+use makoto::statement::{Times, same_facts};
+
+use crate::error::DataError;
+use crate::file::open_regular;
+
+/// `DATA.attestation`: beside, never inside, a folder.
+///
+/// # Errors
+/// [`DataError::Io`] when `data` names no file, such as `..` of a folder that is gone.
+pub fn attestation_path(data: &Path) -> Result<PathBuf, DataError> {
+    beside(data, ".attestation")
+}
+
+/// `FOLDER.manifest`, which tells the files of an attested folder.
+///
+/// # Errors
+/// As [`attestation_path`].
+pub fn manifest_path(folder: &Path) -> Result<PathBuf, DataError> {
+    beside(folder, ".manifest")
+}
+
+fn beside(data: &Path, extension: &str) -> Result<PathBuf, DataError> {
+    // `components` drops a slash at the end; `.` and `..` have no name of their own.
+    let plain: PathBuf = data.components().collect();
+    let named = match plain.file_name() {
+        Some(_) => plain,
+        None => data.canonicalize().map_err(DataError::io(data))?,
+    };
+    let mut name: OsString = named.into_os_string();
+    name.push(extension);
+    Ok(name.into())
+}
+
+/// The manifest beside the folder at `folder`, if there is one in the right form.
+///
+/// Anyone may have written it: it means something only when its digest is an attested one.
+pub fn read_manifest(folder: &Path) -> Option<Manifest> {
+    let path = manifest_path(folder).ok()?;
+    let bytes = read_limited(&path, Limits::DEFAULT.manifest_bytes).ok()??;
+    Manifest::parse(&bytes).ok()
+}
+
+/// What to do with an attestation file that is there already and says something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// Leave it and fail.
+    Keep,
+    /// Write the new statement in its place.
+    Replace,
+    /// Add the new statement as a further line.
+    Append,
+}
+
+/// What became of an attestation file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It was not there.
+    New,
+    /// It said the same already and was left alone.
+    Unchanged,
+    /// It was replaced.
+    Replaced,
+    /// It has one more line.
+    Appended,
+}
+
+/// Why an attestation file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum SidecarError {
+    /// The operating system refused.
+    #[error("cannot write {}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It cannot be read.
+    #[error("{0}")]
+    Data(#[from] DataError),
+    /// It is there and says something else.
+    #[error("{} is there already and says something else", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is there and is no attestation.
+    #[error("{} is there already and is no attestation", path.display())]
+    NotAttestation {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: AttestationError,
+    },
+    /// It holds one statement over several lines, and JSON Lines needs one line each.
+    #[error("{} holds a statement over several lines, so no line can be added", path.display())]
+    ManyLines {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file of that name is there and is no manifest.
+    #[error("{} is there already and is no manifest", path.display())]
+    NotManifest {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is larger than the budget.
+    #[error("{} is larger than {limit} bytes", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The budget.
+        limit: usize,
+    },
+}
+
+/// An attestation file.
+#[derive(Debug, Clone)]
+pub struct Sidecar {
+    path: PathBuf,
+}
+
+impl Sidecar {
+    /// The file at `path`, which need not be there.
+    pub fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its bytes; `None` when it is not there.
+    ///
+    /// # Errors
+    /// [`SidecarError`] when it is there and cannot be read, or is larger than its budget.
+    pub fn read(&self) -> Result<Option<Vec<u8>>, SidecarError> {
+        read_limited(&self.path, Limits::DEFAULT.sidecar_bytes)
+    }
+
+    /// What [`Sidecar::write`] would do, without doing it.
+    ///
+    /// # Errors
+    /// As [`Sidecar::write`], but for those of writing.
+    pub fn plan(
+        &self,
+        statement: &[u8],
+        existing: Existing,
+        times: Times,
+    ) -> Result<Written, SidecarError> {
+        self.next(statement, existing, times)
+            .map(|(written, _)| written)
+    }
+
+    /// Writes `statement`, with the read permissions of `data`.
+    ///
+    /// A statement that is there already with the same facts is left alone; `times` says
+    /// whether moments count among the facts.
+    ///
+    /// # Errors
+    /// [`SidecarError::Exists`] when something else is there and is to be kept, and the errors
+    /// of reading and writing. Whatever was there then still is.
+    pub fn write(
+        &self,
+        statement: &[u8],
+        data: &Path,
+        existing: Existing,
+        times: Times,
+    ) -> Result<Written, SidecarError> {
+        let _turn = lock_folder(&self.path)?;
+        let (written, bytes) = self.next(statement, existing, times)?;
+        if let Some(bytes) = bytes {
+            write_atomically(&self.path, &bytes, data)?;
+        }
+        Ok(written)
+    }
+
+    /// What is to be written, if anything.
+    fn next(
+        &self,
+        statement: &[u8],
+        existing: Existing,
+        times: Times,
+    ) -> Result<(Written, Option<Vec<u8>>), SidecarError> {
+        let Some(mut bytes) = self.read()? else {
+            return Ok((Written::New, Some(statement.to_vec())));
+        };
+        let replaced = Ok((Written::Replaced, Some(statement.to_vec())));
+        let there = match (Attestation::parse_file(&bytes), existing) {
+            (Ok(there), _) => there,
+            (Err(_), Existing::Replace) => return replaced,
+            (Err(source), _) => {
+                let path = self.path.clone();
+                return Err(SidecarError::NotAttestation { path, source });
+            }
+        };
+        let new = Json::parse(statement, &Limits::DEFAULT).ok();
+        let says_it = |one: &Attestation| {
+            let new = new.as_ref();
+            new.is_some_and(|new| same_facts(&one.statement, new, times))
+        };
+        let unchanged = Ok((Written::Unchanged, None));
+        match existing {
+            Existing::Replace if there.len() == 1 && says_it(&there[0]) => unchanged,
+            Existing::Replace => replaced,
+            _ if there.iter().any(says_it) => unchanged,
+            Existing::Keep => Err(SidecarError::Exists {
+                path: self.path.clone(),
+            }),
+            Existing::Append => {
+                if there.len() == 1 && bytes.trim_ascii().contains(&b'\n') {
+                    // Joining its lines would give an unsigned statement another id.
+                    let path = self.path.clone();
+                    return Err(SidecarError::ManyLines { path });
+                }
+                bytes.truncate(bytes.trim_ascii_end().len());
+                bytes.push(b'\n');
+                bytes.extend_from_slice(statement);
+                bytes.push(b'\n');
+                let limit = Limits::DEFAULT.sidecar_bytes;
+                if bytes.len() > limit {
+                    let path = self.path.clone();
+                    return Err(SidecarError::TooLarge { path, limit });
+                }
+                Ok((Written::Appended, Some(bytes)))
+            }
+        }
+    }
+}
+
+/// Writes the manifest of the folder at `folder` beside it. A manifest that is there is
+/// replaced; another file of that name is not.
+///
+/// # Errors
+/// [`SidecarError::NotManifest`], and the errors of writing.
+pub fn write_manifest(folder: &Path, manifest: &Manifest) -> Result<PathBuf, SidecarError> {
+    let path = manifest_path(folder)?;
+    let _turn = lock_folder(&path)?;
+    let text = manifest.to_text();
+    match read_limited(&path, Limits::DEFAULT.manifest_bytes)? {
+        Some(there) if there == text.as_bytes() => return Ok(path),
+        Some(there) if Manifest::parse(&there).is_err() => {
+            return Err(SidecarError::NotManifest { path });
+        }
+        _ => {}
+    }
+    write_atomically(&path, text.as_bytes(), folder)?;
+    Ok(path)
+}
+
+fn read_limited(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, SidecarError> {
+    let (file, fingerprint) = match open_regular(path) {
+        Ok(open) => open,
+        Err(DataError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            return Ok(None);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if fingerprint.size > limit as u64 {
+        let path = path.to_owned();
+        return Err(SidecarError::TooLarge { path, limit });
+    }
+    let mut bytes = Vec::new();
+    io::Read::read_to_end(&mut io::Read::take(file, limit as u64), &mut bytes)
+        .map_err(DataError::io(path))?;
+    Ok(Some(bytes))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Waits for this program's turn to write in the folder of `path`. The turn ends when the file
+/// is dropped.
+fn lock_folder(path: &Path) -> Result<File, SidecarError> {
+    let folder = File::open(folder_of(path)).map_err(writing(path))?;
+    match folder.lock() {
+        Err(error) if error.kind() != io::ErrorKind::Unsupported => Err(writing(path)(error)),
+        _ => Ok(folder),
+    }
+}
+
+fn write_atomically(path: &Path, bytes: &[u8], data: &Path) -> Result<(), SidecarError> {
+    let folder = folder_of(path);
+    // Who may read the data may read what is said about it (PL3), and only they.
+    let readers = std::fs::metadata(data).map_or(0o600, |data| data.permissions().mode() & 0o444);
+    let mut file = tempfile::Builder::new()
+        .prefix(".makoto-")
+        .suffix(".tmp")
+        .tempfile_in(folder)
+        .map_err(writing(path))?;
+    let finish = |file: &mut tempfile::NamedTempFile| {
+        file.write_all(bytes)?;
+        file.as_file()
+            .set_permissions(Permissions::from_mode(readers | 0o600))?;
+        file.as_file().sync_all()
+    };
+    finish(&mut file).map_err(writing(path))?;
+    file.persist(path)
+        .map_err(|error| writing(path)(error.error))?;
+    // The rename itself lasts only once the folder is on disk.
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(writing(path))
+}
+
+fn writing(path: &Path) -> impl FnOnce(io::Error) -> SidecarError + use<'_> {
+    |source| SidecarError::Io {
+        path: path.to_owned(),
+        source,
+    }
+}
