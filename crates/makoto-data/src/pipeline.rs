@@ -27,7 +27,7 @@ use crate::inflate::Inflated;
 
 /// Bytes read at a time. Large enough that handing chunks around costs nothing, small enough
 /// that a chunk is still in the cache when its records are hashed.
-const CHUNK: usize = 512 << 10;
+const CHUNK: usize = 128 << 10;
 
 /// Files up to this size are not worth starting a thread for.
 const SMALL: u64 = 1 << 20;

@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::document;
 use crate::json::{Json, ReadError};
 use crate::limits::Limits;
-use crate::merkle::{Range, leaf_hash};
+use crate::merkle::{LeafHasher, Range};
 use crate::scalar::closed_vocabulary;
 use crate::shape::{At, Findings, Shape};
 
@@ -438,15 +438,12 @@ pub enum BadRecord {
 }
 
 /// Leaf hash of a record.
-///
-/// # Errors
-/// [`BadRecord`] when `encoding` is RFC 8785 and the record has no such form.
-pub fn leaf(record: &[u8], encoding: Encoding) -> Result<Digest, BadRecord> {
+fn leaf(hasher: &mut LeafHasher, record: &[u8], encoding: Encoding) -> Result<Digest, BadRecord> {
     match encoding {
-        Encoding::Bytes => Ok(leaf_hash(record)),
+        Encoding::Bytes => Ok(hasher.hash(record)),
         Encoding::Rfc8785 => {
             let value = Json::parse(record, &Limits::DEFAULT)?;
-            Ok(leaf_hash(&to_canonical(&value)?))
+            Ok(hasher.hash(&to_canonical(&value)?))
         }
     }
 }
@@ -542,11 +539,13 @@ pub fn push_leaves(
     encoding: Encoding,
     first_line: u64,
 ) -> Result<(), RecordError> {
+    let mut hasher = LeafHasher::new();
     for record in records {
-        let leaf = leaf(record.of(data), encoding).map_err(|source| RecordError::Record {
-            line: first_line - 1 + line_of(data, record.start as usize),
-            source,
-        })?;
+        let leaf =
+            leaf(&mut hasher, record.of(data), encoding).map_err(|source| RecordError::Record {
+                line: first_line - 1 + line_of(data, record.start as usize),
+                source,
+            })?;
         range.push(leaf);
     }
     Ok(())
