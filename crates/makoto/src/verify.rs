@@ -9,7 +9,7 @@ use crate::digest::Digest;
 use crate::json::Json;
 use crate::manifest::{Difference, Manifest};
 use crate::predicate::Predicate;
-use crate::record::{RecordError, Records, Settings};
+use crate::record::{Compression, RecordError, Records, Settings};
 use crate::report::{Basis, Check, Fact, Level, Outcome, Report, ReportSubject, Verdict};
 use crate::shape::Shape;
 use crate::statement::{Statement, Subject};
@@ -361,7 +361,14 @@ fn compare_file(
         all_same &= compare_value(&path, &header.sha256.to_string(), &found, checks, facts);
     }
     if !same && all_same && subject.digest.merkle_root.is_some() {
-        let message = "records identical, bytes differ: only line ends, empty lines, or the way of compression changed";
+        let message = match settings.compression() {
+            Compression::None => {
+                "records identical, bytes differ: only line ends or empty lines changed"
+            }
+            _ => {
+                "records identical, bytes differ: only the way of compression, line ends or empty lines changed"
+            }
+        };
         let path = format!("{place}.digest.sha256");
         checks.push(Check::new("V3", Outcome::Warn, &path, message));
     }
@@ -431,7 +438,8 @@ fn compare_value(
         ));
         facts.push(recomputed(path, found.into()));
     } else {
-        let message = format!("statement says {declared}, the data has {found}");
+        let message =
+            format!("does not match: the statement says {declared}, the data has {found}");
         checks.push(Check::new("V3", Outcome::Fail, path, message).compared(found, declared));
     }
     same
@@ -447,8 +455,9 @@ fn compare_member(
 ) {
     let (declared, found) = (subject.digest.sha256, member.manifest.dir_hash());
     if declared != found {
-        let message =
-            format!("statement says {declared}, the manifest beside the folder has {found}");
+        let message = format!(
+            "does not match: the statement says {declared}, the manifest beside the folder has {found}"
+        );
         let check = Check::new("V3", Outcome::Fail, dir_hash_path, message);
         checks.push(check.compared(found.to_string(), declared.to_string()));
         return;
@@ -462,7 +471,8 @@ fn compare_member(
             Check::new("V3", Outcome::Pass, path, message)
         }
         Some(declared) => {
-            let message = format!("the manifest says {declared}, the file has {found}");
+            let message =
+                format!("does not match: the manifest says {declared}, the file has {found}");
             Check::new("V3", Outcome::Fail, path, message).compared(found, declared.to_string())
         }
         None => Check::new("V3", Outcome::Fail, path, "is not in the folder's manifest"),

@@ -1,0 +1,35 @@
+# Two commands matter to a newcomer: `make demo` and `make test`.
+
+CARGO ?= cargo
+
+.PHONY: demo test lint bench interop schemas fuzz prepare
+
+demo: prepare ## Build and do the main job on real data
+	$(CARGO) build --release --locked --package makoto-cli
+	MAKOTO=$(CURDIR)/target/release/makoto demo/run target/demo
+
+test: prepare ## Everything that can go red
+	$(CARGO) test --workspace --locked
+
+lint: prepare ## Form, lints, documentation, licences
+	$(CARGO) fmt --all -- --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
+	scripts/deny
+
+bench: prepare ## Speed and memory, as ratios against openssl in one run
+	$(CARGO) build --release --locked --package makoto-cli
+	MAKOTO=$(CURDIR)/target/release/makoto python3 bench/l1.py
+
+interop: prepare ## Other people's programs read what we write, and we what they write
+	$(CARGO) build --release --locked --package makoto-cli
+	MAKOTO=$(CURDIR)/target/release/makoto interop/run
+
+schemas: ## Write schemas/*.json from the types
+	MAKOTO_UPDATE_SCHEMAS=1 $(CARGO) test --package makoto --test vectors committed_schemas --locked
+
+fuzz: ## Fuzz each parser for a minute (needs cargo-fuzz)
+	scripts/fuzz
+
+prepare:
+	@scripts/prepare

@@ -1,0 +1,139 @@
+//! What each parser must hold for any bytes. The fuzzer and an ordinary test run the same.
+
+use makoto::attestation::Attestation;
+use makoto::canonical::to_canonical;
+use makoto::datetime::{DateTime, Duration};
+use makoto::digest::Digest;
+use makoto::json::Json;
+use makoto::limits::Limits;
+use makoto::manifest::Manifest;
+use makoto::merkle::{verify_consistency, verify_inclusion};
+use makoto::record::{Encoding, Format, Quote, Records, Settings};
+use makoto::report::{Level, Verdict};
+use makoto::secret::Masker;
+use makoto::validate::validate;
+
+/// A document is read or refused, and what is written is read back as the same.
+pub fn document(data: &[u8]) {
+    let now = DateTime::from_unix(0).expect("1970 is a year");
+    let at_l1 = validate(data, Level::L1, now.clone());
+    let at_l2 = validate(data, Level::L2, now);
+    assert!(
+        at_l1.verdict != Verdict::Fail || at_l2.verdict == Verdict::Fail,
+        "L2 is stricter"
+    );
+    assert_eq!(at_l1.level, None, "no data was seen");
+    let _ = Attestation::parse_file(data);
+    let Ok(value) = Json::parse(data, &Limits::DEFAULT) else {
+        return;
+    };
+    let text = value.to_string();
+    assert_eq!(
+        Json::parse(text.as_bytes(), &Limits::DEFAULT).as_ref(),
+        Ok(&value)
+    );
+    if let Ok(canonical) = to_canonical(&value) {
+        let again = Json::parse(&canonical, &Limits::DEFAULT).expect("canonical form is JSON");
+        assert_eq!(to_canonical(&again).as_deref(), Ok(canonical.as_slice()));
+    }
+}
+
+/// Data is cut into the same records wherever it is cut into chunks.
+pub fn records(data: &[u8]) {
+    let Some((choice, data)) = data.split_first() else {
+        return;
+    };
+    let format = if choice & 1 == 0 {
+        Format::Csv
+    } else {
+        Format::JsonLines
+    };
+    let mut settings = Settings::for_format(format);
+    settings.header = Some(choice & 2 == 0);
+    if choice & 4 != 0 {
+        settings.quote = Some(Quote::None);
+    }
+    if choice & 8 != 0 && format == Format::JsonLines {
+        settings.encoding = Some(Encoding::Rfc8785);
+    }
+    let _ = Records::of(data, &settings);
+    let splitter = settings.splitter();
+    let mut whole = Vec::new();
+    if splitter.split(data, true, &mut whole).is_err() {
+        return;
+    }
+    let cut = data.len() / 2;
+    let mut parts = Vec::new();
+    let Ok(consumed) = splitter.split(&data[..cut], false, &mut parts) else {
+        panic!("the beginning of good data is good");
+    };
+    let mut records: Vec<_> = parts.iter().map(|span| span.of(data).to_vec()).collect();
+    let mut rest = Vec::new();
+    splitter
+        .split(&data[consumed..], true, &mut rest)
+        .expect("good data");
+    records.extend(rest.iter().map(|span| span.of(&data[consumed..]).to_vec()));
+    let whole: Vec<_> = whole.iter().map(|span| span.of(data).to_vec()).collect();
+    assert_eq!(records, whole);
+}
+
+/// A manifest has one form.
+pub fn manifest(data: &[u8]) {
+    if let Ok(manifest) = Manifest::parse(data) {
+        assert_eq!(manifest.to_text().as_bytes(), data);
+        assert_eq!(manifest.dir_hash(), Digest::of(data));
+    }
+}
+
+/// Scalars keep their text and have one spelling.
+pub fn scalars(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    if let Ok(time) = DateTime::parse(text) {
+        assert_eq!(time.as_str(), text);
+    }
+    if let Some(duration) = Duration::parse(text) {
+        assert_eq!(duration.as_str(), text);
+    }
+    if let Ok(digest) = text.parse::<Digest>() {
+        assert_eq!(digest.to_string(), text);
+    }
+}
+
+/// Masking ends, and finds nothing more in what it has masked.
+pub fn secrets(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let arguments: Vec<_> = text.split('\n').map(str::to_owned).collect();
+    let once = Masker::new().mask_arguments(&arguments, "command");
+    let twice = Masker::new().mask_arguments(&once, "command");
+    assert_eq!(once, twice);
+}
+
+/// No proof made of noise holds.
+pub fn proofs(data: &[u8]) {
+    let mut hashes = data.chunks_exact(32).map(|chunk| {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(chunk);
+        Digest::from(bytes)
+    });
+    let (Some(leaf), Some(root)) = (hashes.next(), hashes.next()) else {
+        return;
+    };
+    let proof: Vec<_> = hashes.collect();
+    let number = |at: usize| {
+        let mut bytes = [0; 8];
+        let end = data.len().min(at + 8);
+        bytes[..end - at].copy_from_slice(&data[at..end]);
+        u64::from_le_bytes(bytes)
+    };
+    let (small, large) = (number(0) % 64, number(8) % 64);
+    for (first, second) in [(number(0), number(8)), (small, large)] {
+        let included = verify_inclusion(&leaf, first, second, &proof, &root);
+        assert!(included.is_err() || (second == 1 && leaf == root));
+        let consistent = verify_consistency(first, second, &proof, &leaf, &root);
+        assert!(consistent.is_err() || (first == second && leaf == root));
+    }
+}
