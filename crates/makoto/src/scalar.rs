@@ -299,7 +299,7 @@ pub(crate) fn strings_only_schema(schema: &mut Object) {
     );
 }
 
-/// A vocabulary that is read by [`crate::closed_vocabulary`] or [`crate::open_vocabulary`].
+/// Schema of a closed vocabulary: one of its words.
 pub(crate) fn word_schema(words: &[&str]) -> Json {
     [("type", "string".into()), ("enum", words_json(words))].into()
 }

@@ -28,7 +28,7 @@ pub struct Asked<'a> {
 #[derive(Debug, Clone)]
 pub enum Evidence {
     /// A file.
-    File(FileEvidence),
+    File(Box<FileEvidence>),
     /// A folder.
     Folder(FolderEvidence),
     /// One file of a folder; the others were not looked at.

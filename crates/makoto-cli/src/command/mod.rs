@@ -43,7 +43,7 @@ enum Command {
     /// Write an attestation beside data
     #[command(subcommand)]
     Attest(Attest),
-    Run(run::Run),
+    Run(Box<run::Run>),
     Verify(verify::Verify),
     Validate(validate::Validate),
     Schema(schema::Schema),

@@ -212,11 +212,11 @@ impl Verify {
             digest = again;
             counted_with = wanted;
         }
-        let evidence = Evidence::File(FileEvidence {
+        let evidence = Evidence::File(Box::new(FileEvidence {
             sha256: digest.sha256,
             bytes: digest.fingerprint.size,
             records: counted_with.zip(digest.records),
-        });
+        }));
         let report = verify(candidates, &evidence, asked, now);
         if let (Some(copy), Verdict::Pass) = (copy, report.verdict) {
             copy.keep(&self.data)?;
