@@ -77,7 +77,8 @@ impl Masker {
                 }
                 _ => self.mask_text(argument, &path),
             });
-            previous_flag = flag.filter(|flag| !flag.contains('='));
+            let is_name = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+            previous_flag = flag.filter(|flag| flag.chars().all(is_name));
         }
         masked
     }

@@ -44,11 +44,11 @@ fn scalars_keep_their_text() {
 }
 
 #[test]
-fn masking_leaves_nothing_to_mask() {
+fn what_is_reported_as_masked_is_masked() {
     run("secrets", targets::secrets);
 }
 
 #[test]
-fn no_proof_made_of_noise_holds() {
+fn a_proof_that_holds_does_so_for_one_leaf_and_root_only() {
     run("proofs", targets::proofs);
 }
