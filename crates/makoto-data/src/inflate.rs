@@ -10,9 +10,10 @@ use makoto::record::{Compression, RecordError};
 use crate::error::DataError;
 use crate::file::Tap;
 
-/// Largest window of a Zstandard frame, as a power of two: 16 MiB, twice what RFC 8878 asks a
-/// reader to support. The window is memory that a frame's author makes the reader spend.
-const ZSTD_WINDOW_LOG: u32 = 24;
+/// Largest window of a Zstandard frame, as a power of two: 32 MiB, which level 20 uses, and four
+/// times what RFC 8878 asks a reader to support. It is memory that a frame's author makes the
+/// reader spend.
+const ZSTD_WINDOW_LOG: u32 = 25;
 
 /// Hashes what passes through.
 struct Stored<'a> {
@@ -63,7 +64,16 @@ impl<'a> Inflated<'a> {
 
     /// Reads some content; 0 at the end.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, RecordError> {
-        let refuse = |error: &io::Error| RecordError::NotCompressed(error.to_string());
+        let refuse = |error: &io::Error| {
+            let mut why = error.to_string();
+            if why.contains("too much memory") {
+                why = format!(
+                    "its window is larger than {} MiB",
+                    1 << (ZSTD_WINDOW_LOG - 20)
+                );
+            }
+            RecordError::NotCompressed(why)
+        };
         let decoder = self.decoder.as_mut().map_err(|error| refuse(error))?;
         let count = decoder.read(buffer).map_err(|error| refuse(&error))?;
         self.produced += count as u64;

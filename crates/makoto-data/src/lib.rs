@@ -16,8 +16,8 @@ pub use error::{DataError, FileKind};
 pub use file::{FileDigest, Fingerprint, apparent_compression, digest_file, fingerprint};
 pub use folder::{FolderDigest, FolderFile, Links, digest_folder, folder_files};
 pub use sidecar::{
-    Existing, Sidecar, SidecarError, Written, attestation_path, manifest_path, read_manifest,
-    write_manifest,
+    Existing, Outcome, Sidecar, SidecarError, Written, attestation_path, manifest_path,
+    read_manifest, write_manifest,
 };
 
 /// Is told how many more bytes were read.

@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use makoto::attestation::{Attestation, AttestationError};
+use makoto::digest::Digest;
 use makoto::json::Json;
 use makoto::limits::Limits;
 use makoto::manifest::Manifest;
@@ -66,9 +67,19 @@ pub enum Existing {
     Append,
 }
 
+/// What became of a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// What became of the attestation file.
+    pub outcome: Outcome,
+    /// Id of the statement that the file now has for these facts: the new one, or the one that
+    /// was there.
+    pub id: Digest,
+}
+
 /// What became of an attestation file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
+pub enum Outcome {
     /// It was not there.
     New,
     /// It said the same already and was left alone.
@@ -198,10 +209,12 @@ impl Sidecar {
         existing: Existing,
         times: Times,
     ) -> Result<(Written, Option<Vec<u8>>), SidecarError> {
+        let id = Digest::of(statement);
+        let written = |outcome| Written { outcome, id };
         let Some(mut bytes) = self.read()? else {
-            return Ok((Written::New, Some(statement.to_vec())));
+            return Ok((written(Outcome::New), Some(statement.to_vec())));
         };
-        let replaced = Ok((Written::Replaced, Some(statement.to_vec())));
+        let replaced = Ok((written(Outcome::Replaced), Some(statement.to_vec())));
         let there = match (Attestation::parse_file(&bytes), existing) {
             (Ok(there), _) => there,
             (Err(_), Existing::Replace) => return replaced,
@@ -211,15 +224,20 @@ impl Sidecar {
             }
         };
         let new = Json::parse(statement, &Limits::DEFAULT).ok();
-        let says_it = |one: &Attestation| {
+        let says_it = |one: &&Attestation| {
             let new = new.as_ref();
             new.is_some_and(|new| same_facts(&one.statement, new, times))
         };
-        let unchanged = Ok((Written::Unchanged, None));
+        let same = match existing {
+            Existing::Replace => there.first().filter(|_| there.len() == 1).filter(says_it),
+            Existing::Keep | Existing::Append => there.iter().rev().find(says_it),
+        };
+        if let Some(same) = same {
+            let (outcome, id) = (Outcome::Unchanged, same.id);
+            return Ok((Written { outcome, id }, None));
+        }
         match existing {
-            Existing::Replace if there.len() == 1 && says_it(&there[0]) => unchanged,
             Existing::Replace => replaced,
-            _ if there.iter().any(says_it) => unchanged,
             Existing::Keep => Err(SidecarError::Exists {
                 path: self.path.clone(),
             }),
@@ -238,7 +256,7 @@ impl Sidecar {
                     let path = self.path.clone();
                     return Err(SidecarError::TooLarge { path, limit });
                 }
-                Ok((Written::Appended, Some(bytes)))
+                Ok((written(Outcome::Appended), Some(bytes)))
             }
         }
     }

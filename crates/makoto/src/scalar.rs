@@ -77,6 +77,11 @@ text_scalars! {
     Sha512: "128 lower-case hex digits", |text| is_lower_hex(text) && text.len() == 128,
         [("type", "string".into()), ("pattern", "^[0-9a-f]{128}$".into())];
 
+    /// Root of a tree of any of the hashes in use.
+    Root: "64, 96 or 128 lower-case hex digits", |text| {
+        is_lower_hex(text) && matches!(text.len(), 64 | 96 | 128)
+    }, [("type", "string".into()), ("pattern", "^(?:[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})$".into())];
+
     /// A full date (RFC 3339).
     Date: "a date such as 2026-11-21", |text| {
         DateTime::parse(&format!("{text}T00:00:00Z")).is_ok()

@@ -4,10 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use makoto::digest::Digest;
 use makoto::json::Json;
 use makoto::statement::Times;
-use makoto_data::{Existing, Sidecar, Written, attestation_path, write_manifest};
+use makoto_data::{Existing, Outcome, Sidecar, Written, attestation_path, write_manifest};
 
 use super::Output;
 use crate::dataset::Measured;
@@ -99,7 +98,6 @@ impl Writing<'_> {
     }
 
     fn tell(&self, data: &[Measured], finished: &Finished, written: &[(PathBuf, Written)]) {
-        let id = format!("sha256:{}", Digest::of(&finished.bytes));
         for masked in &finished.masked {
             screen::note(format!(
                 "masked: {} ({}); the value is not in the statement",
@@ -108,7 +106,7 @@ impl Writing<'_> {
             ));
         }
         if self.output == Output::Json {
-            screen::json(&told_as_json(finished, written, &id));
+            screen::json(&told_as_json(finished, written));
             return;
         }
         let say = |line: String| match self.output {
@@ -129,7 +127,7 @@ impl Writing<'_> {
             }
         }
         for (path, written) in written {
-            let word = word(*written);
+            let word = word(written.outcome);
             let path = path.to_string_lossy();
             say(format!("  attestation: {} ({word})", Plain(&path)));
         }
@@ -146,11 +144,12 @@ impl Writing<'_> {
     }
 }
 
-fn told_as_json(finished: &Finished, written: &[(PathBuf, Written)], id: &str) -> Json {
+fn told_as_json(finished: &Finished, written: &[(PathBuf, Written)]) -> Json {
     let written = written.iter().map(|(path, written)| {
         Json::from([
             ("path", path.to_string_lossy().into_owned().into()),
-            ("outcome", word(*written).into()),
+            ("outcome", word(written.outcome).into()),
+            ("attestation", format!("sha256:{}", written.id).into()),
         ])
     });
     let masked = finished.masked.iter().map(|masked| {
@@ -166,22 +165,21 @@ fn told_as_json(finished: &Finished, written: &[(PathBuf, Written)], id: &str) -
             ("message", check.message.as_str().into()),
         ])
     });
+    let subject = finished.statement.get("subject");
     Json::from([
-        // The command left an attestation unchanged when it said the same already.
-        ("attestation", id.into()),
-        ("statement", finished.statement.clone()),
+        ("subject", subject.cloned().into()),
         ("written", written.collect()),
         ("masked", masked.collect()),
         ("warnings", warnings.collect()),
     ])
 }
 
-fn word(written: Written) -> &'static str {
-    match written {
-        Written::New => "new",
-        Written::Unchanged => "unchanged",
-        Written::Replaced => "replaced",
-        Written::Appended => "appended",
+fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::New => "new",
+        Outcome::Unchanged => "unchanged",
+        Outcome::Replaced => "replaced",
+        Outcome::Appended => "appended",
     }
 }
 

@@ -5,7 +5,7 @@ use crate::digest::Digest;
 use crate::document;
 use crate::json::{Json, Object};
 use crate::scalar::{
-    AnyText, NonNegative, Positive, StringMap, Text, Uint, Uri, closed_vocabulary, is_lower_hex,
+    AnyText, NonNegative, Positive, Root, StringMap, Text, Uint, Uri, closed_vocabulary,
 };
 use crate::shape::{At, Findings, Need, Shape};
 
@@ -174,7 +174,7 @@ document! {
         /// Levels of the tree; not checked, published examples differ by one.
         optional tree_height: Uint = "treeHeight",
         /// Root of the tree in lower-case hex.
-        required root: Text = "root",
+        required root: Root = "root",
     }
     => root_fits_the_algorithm
 }
@@ -182,7 +182,7 @@ document! {
 fn root_fits_the_algorithm(tree: &MerkleTree, at: &At<'_>, findings: &mut Findings) {
     let digits = tree.algorithm.hex_digits();
     let root = tree.root.as_str();
-    if root.len() != digits || !is_lower_hex(root) {
+    if root.len() != digits {
         let needed = format!(
             "{digits} lower-case hex digits for algorithm {}",
             tree.algorithm.as_str()
@@ -326,7 +326,7 @@ document! {
         /// Its name.
         optional previous_window_id: Text = "previousWindowId",
         /// Its root.
-        optional previous_merkle_root: Text = "previousMerkleRoot",
+        optional previous_merkle_root: Root = "previousMerkleRoot",
         /// Windows in the chain up to this one.
         optional chain_length: Positive = "chainLength",
         /// Name of the first window.
@@ -348,15 +348,6 @@ fn id_and_root_come_together(chain: &Chain, at: &At<'_>, findings: &mut Findings
             "the window of previousMerkleRoot",
         ),
         _ => {}
-    }
-    if let Some(root) = &chain.previous_merkle_root
-        && (root.as_str().len() < 32 || !is_lower_hex(root.as_str()))
-    {
-        findings.wrong(
-            &at.field("previousMerkleRoot"),
-            &root.write(),
-            "a root in lower-case hex",
-        );
     }
 }
 
