@@ -1,4 +1,7 @@
 //! The code that a command line executes, as far as it lies in files.
+//!
+//! Says what was hashed, and where that ends: code that stands in the command line, or that an
+//! interpreter finds by itself, is not guessed at.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -7,6 +10,7 @@ use makoto::digest::Digest;
 use makoto::json::Json;
 use makoto_data::{Fingerprint, digest_file, fingerprint};
 
+use crate::dataset::same_file;
 use crate::draft::Draft;
 use crate::failure::Failure;
 use crate::screen::Plain;
@@ -16,10 +20,22 @@ use crate::screen::Plain;
 pub(crate) struct Code {
     /// The script, when an interpreter runs one; else the program.
     main: Option<CodeFile>,
-    /// The interpreter of the script.
+    /// The interpreter.
     interpreter: Option<CodeFile>,
-    /// Whether the code stands in the command line (`sh -c`).
-    inline: bool,
+    scope: Scope,
+}
+
+/// What of the code was hashed.
+#[derive(Debug, Clone, Copy)]
+enum Scope {
+    Program,
+    ScriptAndInterpreter,
+    /// `sh -c`, `python3 -c`: the code is the command line.
+    CommandText,
+    /// `python3 -m`: the interpreter finds the code.
+    Module,
+    /// The interpreter reads its code from somewhere else.
+    Unseen,
 }
 
 #[derive(Debug)]
@@ -50,11 +66,7 @@ impl Code {
     /// Finds and hashes the code of `command`. Files among `data` are inputs and outputs, not
     /// scripts.
     pub(crate) fn of(command: &[String], data: &[PathBuf]) -> Result<Self, Failure> {
-        let mut code = Self {
-            main: None,
-            interpreter: None,
-            inline: false,
-        };
+        let command = without_launchers(command);
         let Some(program) = find_program(&command[0]) else {
             return Err(
                 Failure::usage(format!("there is no command {:?}", command[0]))
@@ -62,49 +74,67 @@ impl Code {
             );
         };
         // By name first: an interpreter may itself be a script that starts the real one.
-        if !is_interpreter(&program) {
-            code.main = Some(CodeFile::read(&program)?);
-            if let Some(interpreter) = shebang(&program) {
-                code.interpreter = Some(CodeFile::read(&interpreter)?);
-            }
-            return Ok(code);
-        }
-        code.interpreter = Some(CodeFile::read(&program)?);
+        let Some(family) = Family::of(&program) else {
+            let interpreter = match shebang(&program) {
+                Some(interpreter) => Some(CodeFile::read(&interpreter)?),
+                None => None,
+            };
+            return Ok(Self {
+                scope: match interpreter {
+                    Some(_) => Scope::ScriptAndInterpreter,
+                    None => Scope::Program,
+                },
+                main: Some(CodeFile::read(&program)?),
+                interpreter,
+            });
+        };
+        let interpreter = Some(CodeFile::read(&program)?);
         for argument in &command[1..] {
-            if is_inline_option(argument) {
-                code.inline = true;
-                return Ok(code);
+            if let Some(scope) = family.scope_of_option(argument) {
+                let main = None;
+                return Ok(Self {
+                    main,
+                    interpreter,
+                    scope,
+                });
             }
             let path = Path::new(argument);
-            let is_data = data.iter().any(|data| data == path);
+            let is_data = data.iter().any(|data| same_file(data, path));
             if !argument.starts_with('-') && !is_data && path.is_file() {
-                code.main = Some(CodeFile::read(path)?);
-                return Ok(code);
+                let main = Some(CodeFile::read(path)?);
+                let scope = Scope::ScriptAndInterpreter;
+                return Ok(Self {
+                    main,
+                    interpreter,
+                    scope,
+                });
             }
         }
-        Ok(code)
+        let (main, scope) = (None, Scope::Unseen);
+        Ok(Self {
+            main,
+            interpreter,
+            scope,
+        })
     }
 
     /// In a few words, what of the code was hashed.
     pub(crate) fn scope(&self) -> &'static str {
-        match (self.inline, &self.main, &self.interpreter) {
-            (true, _, _) => "command text only",
-            (false, Some(_), Some(_)) => "script and interpreter hashed",
-            (false, Some(_), None) => "program hashed",
-            (false, None, _) => "interpreter hashed, its input was not seen",
+        match self.scope {
+            Scope::Program => "program hashed",
+            Scope::ScriptAndInterpreter => "script and interpreter hashed",
+            Scope::CommandText => "command text only",
+            Scope::Module => "interpreter hashed, the module was not",
+            Scope::Unseen => "interpreter hashed, its code was not seen",
         }
     }
 
     /// Writes what is known into a statement.
     pub(crate) fn fill(&self, draft: &mut Draft) {
-        draft.set(
-            "transform.codeRef",
-            self.main.as_ref().map(CodeFile::to_json),
-        );
-        draft.set(
-            "transform.interpreter",
-            self.interpreter.as_ref().map(CodeFile::to_json),
-        );
+        let main = self.main.as_ref().map(CodeFile::to_json);
+        let interpreter = self.interpreter.as_ref().map(CodeFile::to_json);
+        draft.set("transform.codeRef", main);
+        draft.set("transform.interpreter", interpreter);
         draft.set("transform.codeScope", Some(self.scope()));
     }
 
@@ -124,14 +154,36 @@ impl Code {
     }
 }
 
+/// The command without `env`, `nice`, `nohup` or `time` before it.
+fn without_launchers(command: &[String]) -> &[String] {
+    let mut rest = command;
+    loop {
+        let (first, after) = match rest.split_first() {
+            Some((first, after)) if !after.is_empty() => (first, after),
+            _ => return rest,
+        };
+        let base = first.rsplit('/').next().unwrap_or_default();
+        if !matches!(base, "env" | "nice" | "nohup" | "time") {
+            return rest;
+        }
+        let is_own = |argument: &String| argument.starts_with('-') || argument.contains('=');
+        let own = after.iter().take_while(|argument| is_own(argument)).count();
+        // An option with a value of its own (`nice -n 5`) hides where the command begins.
+        if after.len() == own || (own > 0 && after[..own].iter().any(|a| a.starts_with('-'))) {
+            return rest;
+        }
+        rest = &after[own..];
+    }
+}
+
 /// The file that a shell would execute under this name.
 fn find_program(name: &str) -> Option<PathBuf> {
     if name.contains('/') {
         return Path::new(name).is_file().then(|| PathBuf::from(name));
     }
     let path = std::env::var_os("PATH")?;
-    let candidates = std::env::split_paths(&path).map(|folder| folder.join(name));
-    candidates.into_iter().find(|candidate| {
+    let mut candidates = std::env::split_paths(&path).map(|folder| folder.join(name));
+    candidates.find(|candidate| {
         let executable = rustix::fs::access(candidate, rustix::fs::Access::EXEC_OK).is_ok();
         candidate.is_file() && executable
     })
@@ -151,27 +203,99 @@ fn shebang(program: &Path) -> Option<PathBuf> {
     }
 }
 
-/// Whether the program runs code that it is given as a file or as an argument.
-fn is_interpreter(program: &Path) -> bool {
-    const NAMES: &[&str] = &[
-        "sh", "bash", "dash", "zsh", "ksh", "fish", "python", "pypy", "perl", "ruby", "node",
-        "deno", "bun", "rscript", "php", "lua", "julia", "pwsh",
-    ];
-    let name = program
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
-    // `python3.11` is `python`.
-    let name = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
-    NAMES.contains(&name.to_ascii_lowercase().as_str())
+/// Interpreters that take the same options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Shell,
+    Python,
+    /// Perl and its like: `-e`.
+    Perl,
+    Node,
+    Other,
 }
 
-/// Whether code follows in the command line: `-c`, `-e`, a cluster such as `-euc`, or a module
-/// (`-m`) that is not a file.
-fn is_inline_option(argument: &str) -> bool {
-    let long = ["--eval", "--print", "--command"];
-    let cluster = argument.strip_prefix('-').filter(|rest| {
-        !rest.is_empty() && rest.len() <= 4 && rest.chars().all(|c| c.is_ascii_lowercase())
-    });
-    long.contains(&argument) || cluster.is_some_and(|rest| rest.ends_with(['c', 'e', 'm']))
+impl Family {
+    /// The family of a program that runs code which it is given as a file or an argument.
+    fn of(program: &Path) -> Option<Self> {
+        let name = program.file_name()?.to_str()?.to_ascii_lowercase();
+        // `python3.11` is `python`.
+        Some(
+            match name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.') {
+                "sh" | "bash" | "dash" | "zsh" | "ksh" | "fish" => Self::Shell,
+                "python" | "pypy" => Self::Python,
+                "perl" | "ruby" | "lua" | "julia" | "rscript" => Self::Perl,
+                "node" | "deno" | "bun" => Self::Node,
+                "php" | "pwsh" => Self::Other,
+                _ => return None,
+            },
+        )
+    }
+
+    /// What an option says of where the code is, if anything.
+    fn scope_of_option(self, option: &str) -> Option<Scope> {
+        let letters = option
+            .strip_prefix('-')
+            .filter(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphabetic()));
+        let last = letters.and_then(|letters| letters.chars().last());
+        let inline = match self {
+            // `-e` is errexit; `-euc` is a cluster that ends in `-c`.
+            Self::Shell => last == Some('c'),
+            Self::Python => letters == Some("c"),
+            Self::Perl => matches!(last, Some('e' | 'E')),
+            Self::Node => matches!(option, "-e" | "-p" | "-pe" | "--eval" | "--print" | "eval"),
+            Self::Other => matches!(option, "-r" | "-c" | "-Command"),
+        };
+        match (self, last) {
+            _ if inline => Some(Scope::CommandText),
+            (Self::Python, Some('m')) => Some(Scope::Module),
+            (Self::Shell, Some('s')) => Some(Scope::Unseen),
+            _ if option == "-" => Some(Scope::Unseen),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scope(family: Family, option: &str) -> Option<&'static str> {
+        let (main, interpreter) = (None, None);
+        let scope = family.scope_of_option(option)?;
+        Some(
+            Code {
+                main,
+                interpreter,
+                scope,
+            }
+            .scope(),
+        )
+    }
+
+    #[test]
+    fn options_say_where_the_code_is() {
+        assert_eq!(scope(Family::Shell, "-c"), Some("command text only"));
+        assert_eq!(scope(Family::Shell, "-euc"), Some("command text only"));
+        assert_eq!(scope(Family::Shell, "-e"), None);
+        assert_eq!(scope(Family::Python, "-u"), None);
+        assert_eq!(
+            scope(Family::Python, "-m"),
+            Some("interpreter hashed, the module was not")
+        );
+        assert_eq!(scope(Family::Perl, "-ne"), Some("command text only"));
+    }
+
+    #[test]
+    fn launchers_are_looked_through_as_far_as_it_is_clear() {
+        let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        for (line, expected) in [
+            ("env A=1 python3 x.py", "python3 x.py"),
+            ("nohup env python3 x.py", "python3 x.py"),
+            ("nice -n 5 python3 x.py", "nice -n 5 python3 x.py"),
+            ("env", "env"),
+            ("sh -c ls", "sh -c ls"),
+        ] {
+            assert_eq!(without_launchers(&words(line)), words(expected));
+        }
+    }
 }

@@ -217,6 +217,18 @@ impl Measured {
         })
     }
 
+    /// Stands for an output that is not there yet.
+    pub(crate) fn expected(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            sha256: Digest::of(b""),
+            bytes: 0,
+            records: None,
+            manifest: None,
+            fingerprint: None,
+        }
+    }
+
     /// The name that a dataset at this path has by default: `dataset:` and the file's stem.
     pub(crate) fn default_name(&self) -> Result<String, Failure> {
         let path = match self.path.file_name() {
@@ -243,21 +255,21 @@ impl Measured {
     /// The subject of a statement about this dataset.
     pub(crate) fn subject(&self, name: &str) -> Json {
         let sha256: Json = self.sha256.to_string().into();
-        let mut digest: Object = [("sha256".to_owned(), sha256.clone())].into();
-        let mut subject: Object = [("name".to_owned(), name.into())].into();
+        let mut digest = Object::from_iter([("sha256", sha256.clone())]);
+        let mut subject = Object::from_iter([("name", name)]);
         if self.manifest.is_some() {
-            digest.insert("dirHash".to_owned(), sha256);
+            digest.insert("dirHash", sha256);
         }
         if let Some((settings, records)) = &self.records {
-            digest.insert("recordCount".to_owned(), records.count.to_string().into());
-            digest.insert("merkleRoot".to_owned(), records.root.to_string().into());
+            digest.insert("recordCount", records.count.to_string().into());
+            digest.insert("merkleRoot", records.root.to_string().into());
             let mut settings = settings.clone();
             settings.header_digest = records.header_digest.map(Sha256Set::new);
             let annotation = [(RECORDS_ANNOTATION, settings.write())];
-            subject.insert("annotations".to_owned(), annotation.into());
-            subject.insert("mediaType".to_owned(), media_type(&settings).into());
+            subject.insert("annotations", annotation.into());
+            subject.insert("mediaType", media_type(&settings).into());
         }
-        subject.insert("digest".to_owned(), Json::Object(digest));
+        subject.insert("digest", Json::Object(digest));
         Json::Object(subject)
     }
 
@@ -279,7 +291,7 @@ impl Measured {
             .hint("mend or remove it, then run the command again")
         })?;
         for attestation in attestations.iter().rev() {
-            let (statement, _) = Statement::read(&attestation.statement, Level::L1);
+            let (statement, _) = Statement::read(attestation.statement.clone(), Level::L1);
             let subjects = statement.iter().flat_map(|s| s.subject.as_slice());
             let is_folder = self.manifest.is_some();
             let about_this = subjects.into_iter().find(|subject| {
@@ -337,4 +349,14 @@ fn media_type(settings: &Settings) -> &'static str {
             _ => "text/csv",
         },
     }
+}
+
+/// Whether two paths name the same file, by whatever link.
+pub(crate) fn same_file(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let identity = |path: &Path| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    };
+    one == other || identity(one).is_some_and(|one| identity(other) == Some(one))
 }

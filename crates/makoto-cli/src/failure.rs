@@ -92,7 +92,10 @@ impl From<SidecarError> for Failure {
                 status: 1,
                 ..failure
             }
-            .hint("--replace writes the new statement in its place"),
+            .hint("move that file away, or give another --out"),
+            SidecarError::Locked { .. } => {
+                failure.hint("see which program holds the lock on that folder")
+            }
             SidecarError::ManyLines { .. } => failure.hint("use --replace, or another --out"),
             SidecarError::NotManifest { .. } => {
                 failure.hint("move that file away, or add --no-manifest")

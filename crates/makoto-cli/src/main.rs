@@ -21,8 +21,15 @@ use crate::command::Makoto;
 
 fn main() -> ExitCode {
     let makoto = Makoto::parse();
-    match makoto.run() {
-        Ok(status) => status.into(),
-        Err(failure) => makoto.report(&failure).into(),
+    let status = match makoto.run() {
+        Ok(status) => status,
+        Err(failure) => makoto.report(&failure),
+    };
+    match (status, screen::lost_results()) {
+        (0, true) => {
+            screen::note("error: the result could not be written");
+            2.into()
+        }
+        _ => status.into(),
     }
 }

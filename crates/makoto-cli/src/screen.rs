@@ -3,6 +3,7 @@
 
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use makoto::json::Json;
 use makoto::report::{Basis, Check, Coverage, Outcome, Report, Verdict};
@@ -24,9 +25,23 @@ impl fmt::Display for Plain<'_> {
     }
 }
 
-/// Writes a line of results to stdout. A reader that went away is no error.
+/// Whether results could not be written.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Whether results could not be written, so that nobody has the answer. A reader that went away
+/// did not want it.
+pub(crate) fn lost_results() -> bool {
+    LOST.load(Ordering::Relaxed)
+}
+
+fn note_loss(written: std::io::Result<()>) {
+    let lost = written.is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
+    LOST.fetch_or(lost, Ordering::Relaxed);
+}
+
+/// Writes a line of results to stdout.
 pub(crate) fn result(line: impl fmt::Display) {
-    let _ = writeln!(anstream::stdout(), "{line}");
+    note_loss(writeln!(anstream::stdout(), "{line}"));
 }
 
 /// Writes a line that is no result to stderr.
@@ -36,7 +51,25 @@ pub(crate) fn note(line: impl fmt::Display) {
 
 /// Writes a machine-readable result to stdout as one line.
 pub(crate) fn json(value: &Json) {
-    let _ = writeln!(std::io::stdout(), "{value}");
+    let text = value.to_string();
+    let mut line = String::with_capacity(text.len() + 1);
+    for character in text.chars() {
+        // Such characters stand only inside strings, where an escape means the same.
+        if character.is_control() || is_deceptive(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                let _ = write!(line, "\\u{unit:04x}");
+            }
+        } else {
+            line.push(character);
+        }
+    }
+    line.push('\n');
+    let mut stdout = std::io::stdout();
+    note_loss(
+        stdout
+            .write_all(line.as_bytes())
+            .and_then(|()| stdout.flush()),
+    );
 }
 
 /// Shows a report: three lines, or everything.
@@ -225,7 +258,7 @@ fn next_step(report: &Report) -> String {
             "ask the producer for a signed attestation, or ask for --level L1"
         }
         Verdict::Fail if failed("V1") || failed("P1") => {
-            "ask whoever made the data for its attestation, or make one with `makoto attest origin`"
+            "ask whoever made the data for a good attestation of it"
         }
         Verdict::Fail if failed("V3") => {
             "do not use the data as attested; get it again, or ask its producer to attest this version"

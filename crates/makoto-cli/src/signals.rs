@@ -1,12 +1,15 @@
 //! Ctrl-C and friends while a command runs.
 
 use std::process::{Child, ExitStatus};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
+use signal_hook::low_level::emulate_default_handler;
 use signal_hook::low_level::siginfo::Cause;
 
 use crate::failure::Failure;
@@ -28,12 +31,17 @@ impl StopSignals {
     /// a signal that was sent to this process alone is passed on.
     pub(crate) fn wait(self, child: &mut Child) -> std::io::Result<(ExitStatus, Option<i32>)> {
         let Self(mut signals) = self;
-        let handle = signals.handle();
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        let forwarding = thread::spawn(move || {
-            let mut last = None;
+        let last_signal = Arc::new(AtomicI32::new(0));
+        let ended = Arc::new(AtomicBool::new(false));
+        let (seen, child_ended) = (Arc::clone(&last_signal), Arc::clone(&ended));
+        // Lives as long as the process: a signal after the child's end is for us alone.
+        thread::spawn(move || {
             for origin in signals.forever() {
-                last = Some(origin.signal);
+                if child_ended.load(Ordering::SeqCst) {
+                    let _ = emulate_default_handler(origin.signal);
+                }
+                seen.store(origin.signal, Ordering::SeqCst);
                 let signal = Signal::from_named_raw(origin.signal);
                 if let (false, Some(pid), Some(signal)) =
                     (matches!(origin.cause, Cause::Kernel), pid, signal)
@@ -41,11 +49,10 @@ impl StopSignals {
                     let _ = kill_process(pid, signal);
                 }
             }
-            last
         });
-        let status = child.wait();
-        handle.close();
-        let signal = forwarding.join().unwrap_or_default();
-        Ok((status?, signal))
+        let status = child.wait()?;
+        ended.store(true, Ordering::SeqCst);
+        let signal = last_signal.load(Ordering::SeqCst);
+        Ok((status, (signal != 0).then_some(signal)))
     }
 }

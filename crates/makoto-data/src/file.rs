@@ -35,6 +35,12 @@ impl Fingerprint {
         }
     }
 
+    /// Whether the bytes may be taken for the same: file, size and time of writing are.
+    pub fn same_content_state(&self, other: &Self) -> bool {
+        let content = |state: &Self| (state.device, state.inode, state.size, state.modified);
+        content(self) == content(other)
+    }
+
     /// When the bytes were last written, in seconds since 1970.
     pub fn modified_unix(&self) -> i64 {
         self.modified.0
@@ -52,6 +58,18 @@ impl Fingerprint {
 /// [`DataError::Io`] when it cannot be looked at.
 pub fn fingerprint(path: &Path) -> Result<Option<Fingerprint>, DataError> {
     match std::fs::metadata(path) {
+        Ok(metadata) => Ok(Some(Fingerprint::of(&metadata))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(DataError::io(path)(error)),
+    }
+}
+
+/// State of the entry at `path` itself, which may be a link; `None` when nothing is there.
+///
+/// # Errors
+/// [`DataError::Io`] when it cannot be looked at.
+pub fn entry_fingerprint(path: &Path) -> Result<Option<Fingerprint>, DataError> {
+    match std::fs::symlink_metadata(path) {
         Ok(metadata) => Ok(Some(Fingerprint::of(&metadata))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(DataError::io(path)(error)),

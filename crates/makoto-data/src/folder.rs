@@ -1,5 +1,7 @@
 //! A folder: every regular file in it, hashed in parallel, as one manifest.
 
+use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -41,8 +43,6 @@ pub struct FolderDigest {
 pub struct FolderFile {
     /// Path below the folder, with `/`.
     pub name: String,
-    /// Where it is.
-    pub path: PathBuf,
     /// Its state when it was listed.
     pub fingerprint: Fingerprint,
 }
@@ -57,7 +57,7 @@ pub fn digest_folder(
     progress: &Progress<'_>,
 ) -> Result<FolderDigest, DataError> {
     let files = folder_files(root, links)?;
-    let digests = digest_files(&files, progress)?;
+    let digests = digest_files(root, &files, progress)?;
     if folder_files(root, links)? != files {
         return Err(DataError::changed(
             root,
@@ -86,6 +86,7 @@ pub fn folder_files(root: &Path, links: Links) -> Result<Vec<FolderFile>, DataEr
         .follow_links(links == Links::FollowInside)
         .max_depth(limit + 1);
     let mut files = Vec::new();
+    let mut folders = HashSet::new();
     for entry in walk {
         let entry = entry.map_err(|error| walk_error(root, limit, error))?;
         let path = entry.path();
@@ -98,8 +99,22 @@ pub fn folder_files(root: &Path, links: Links) -> Result<Vec<FolderFile>, DataEr
         if entry.path_is_symlink() && entry.depth() > 0 {
             check_link(path, &canonical_root, links)?;
         }
-        match FileKind::of(entry.file_type()) {
-            Some(FileKind::Folder) => {}
+        // Of the folder that was named, only the link to it may be seen here.
+        let kind = match entry.depth() {
+            0 => Some(FileKind::Folder),
+            _ => FileKind::of(entry.file_type()),
+        };
+        match kind {
+            Some(FileKind::Folder) => {
+                // Links that multiply a folder would make a walk without end out of a few bytes.
+                let identity = entry.metadata().ok().map(|data| (data.dev(), data.ino()));
+                if links == Links::FollowInside && !folders.insert(identity) {
+                    return Err(DataError::Cycle {
+                        path: path.to_owned(),
+                        limit,
+                    });
+                }
+            }
             Some(kind) => {
                 return Err(DataError::NotRegular {
                     path: path.to_owned(),
@@ -108,7 +123,6 @@ pub fn folder_files(root: &Path, links: Links) -> Result<Vec<FolderFile>, DataEr
             }
             None => files.push(FolderFile {
                 name: name_below(root, path)?,
-                path: path.to_owned(),
                 fingerprint: fingerprint(path)?
                     .ok_or_else(|| DataError::changed(path, "it is gone"))?,
             }),
@@ -121,6 +135,27 @@ pub fn folder_files(root: &Path, links: Links) -> Result<Vec<FolderFile>, DataEr
     }
     files.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(files)
+}
+
+/// Where the file `name` of the folder at `root` is, by the same rule for links.
+///
+/// # Errors
+/// [`DataError`] for a name that no manifest has, and for a link on the way.
+pub fn member_path(root: &Path, name: &str, links: Links) -> Result<PathBuf, DataError> {
+    makoto::manifest::check_path(name).map_err(|source| DataError::Name {
+        path: root.to_owned(),
+        source,
+    })?;
+    let canonical_root = root.canonicalize().map_err(DataError::io(root))?;
+    let mut path = root.to_owned();
+    for part in name.split('/') {
+        path.push(part);
+        let metadata = std::fs::symlink_metadata(&path).map_err(DataError::io(&path))?;
+        if metadata.is_symlink() {
+            check_link(&path, &canonical_root, links)?;
+        }
+    }
+    Ok(path)
 }
 
 fn walk_error(root: &Path, limit: usize, error: walkdir::Error) -> DataError {
@@ -158,7 +193,11 @@ fn name_below(root: &Path, path: &Path) -> Result<String, DataError> {
 }
 
 /// Digests of `files`, in their order. Threads take the next file as they become free.
-fn digest_files(files: &[FolderFile], progress: &Progress<'_>) -> Result<Vec<Digest>, DataError> {
+fn digest_files(
+    root: &Path,
+    files: &[FolderFile],
+    progress: &Progress<'_>,
+) -> Result<Vec<Digest>, DataError> {
     let threads = thread::available_parallelism().map_or(1, |n| n.get().min(files.len()));
     let next = AtomicUsize::new(0);
     let digests = Mutex::new(vec![Digest::from([0; 32]); files.len()]);
@@ -170,12 +209,13 @@ fn digest_files(files: &[FolderFile], progress: &Progress<'_>) -> Result<Vec<Dig
             let Some(file) = files.get(index) else {
                 return;
             };
-            let digest = digest_through(&file.path, &mut buffer, progress);
+            let path = root.join(&file.name);
+            let digest = digest_through(&path, &mut buffer, progress);
             let digest =
                 digest.and_then(
                     |(digest, fingerprint)| match fingerprint == file.fingerprint {
                         true => Ok(digest),
-                        false => Err(DataError::changed(&file.path, "it was written or replaced")),
+                        false => Err(DataError::changed(&path, "it was written or replaced")),
                     },
                 );
             match digest {

@@ -9,12 +9,16 @@ mod error;
 mod file;
 mod folder;
 mod inflate;
+mod new_file;
 mod pipeline;
 mod sidecar;
 
 pub use error::{DataError, FileKind};
-pub use file::{FileDigest, Fingerprint, apparent_compression, digest_file, fingerprint};
-pub use folder::{FolderDigest, FolderFile, Links, digest_folder, folder_files};
+pub use file::{
+    FileDigest, Fingerprint, apparent_compression, digest_file, entry_fingerprint, fingerprint,
+};
+pub use folder::{FolderDigest, FolderFile, Links, digest_folder, folder_files, member_path};
+pub use new_file::NewFile;
 pub use sidecar::{
     Existing, Outcome, Sidecar, SidecarError, Written, attestation_path, manifest_path,
     read_manifest, write_manifest,

@@ -257,8 +257,13 @@ impl<'a> State<'a> {
             }
         };
         self.header_digest = self.header_digest.or(step.header_digest);
+        let mut reader = reader;
         if let Some(error) = step.bad_record {
             self.refuse(chunk.index, error);
+        }
+        if self.bad_record.is_some() {
+            // The bytes are still hashed; more records would only be thrown away.
+            reader.splitter = None;
         }
         self.in_flight += chunk.buffer.len();
         let chunk = Arc::new(chunk);
@@ -277,6 +282,9 @@ impl<'a> State<'a> {
     }
 
     fn append(&mut self, index: u64, range: Range) {
+        if self.bad_record.is_some() {
+            return;
+        }
         self.ahead.insert(index, range);
         while let Some(range) = self.ahead.remove(&self.next_tree) {
             if self.tree.append(&range).is_err() {
@@ -294,6 +302,7 @@ impl<'a> State<'a> {
         {
             self.bad_record = Some((index, error));
         }
+        self.ahead.clear();
     }
 
     /// Gives a chunk up; when nobody else needs it, its memory is used again.
@@ -422,7 +431,9 @@ impl<'a> Reader<'a> {
 
     /// Reads the next bytes to the end of `chunk`; tells whether the content ended.
     fn fill(&mut self, chunk: &mut Chunk) -> Result<Result<bool, RecordError>, DataError> {
-        let wanted = chunk.length + CHUNK;
+        // Twice as much each time, so that a record of many chunks is not searched for its end
+        // more often than it doubles.
+        let wanted = chunk.length + CHUNK.max(chunk.length.min(Limits::DEFAULT.record_bytes));
         if chunk.buffer.len() < wanted {
             chunk.buffer.resize(wanted, 0);
         }

@@ -4,10 +4,10 @@
 //! new one and never a part. Writers take turns by a lock on the folder.
 
 use std::ffi::OsString;
-use std::fs::{File, Permissions};
+use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use makoto::attestation::{Attestation, AttestationError};
 use makoto::digest::Digest;
@@ -18,6 +18,7 @@ use makoto::statement::{Times, same_facts};
 
 use crate::error::DataError;
 use crate::file::open_regular;
+use crate::new_file::{NewFile, folder_of};
 
 /// `DATA.attestation`: beside, never inside, a folder.
 ///
@@ -130,6 +131,12 @@ pub enum SidecarError {
         /// The file.
         path: PathBuf,
     },
+    /// Somebody else holds the folder's lock.
+    #[error("another program has been writing attestations beside {} for 30 seconds", path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
     /// It is larger than the budget.
     #[error("{} is larger than {limit} bytes", path.display())]
     TooLarge {
@@ -214,15 +221,11 @@ impl Sidecar {
         let Some(mut bytes) = self.read()? else {
             return Ok((written(Outcome::New), Some(statement.to_vec())));
         };
-        let replaced = Ok((written(Outcome::Replaced), Some(statement.to_vec())));
-        let there = match (Attestation::parse_file(&bytes), existing) {
-            (Ok(there), _) => there,
-            (Err(_), Existing::Replace) => return replaced,
-            (Err(source), _) => {
-                let path = self.path.clone();
-                return Err(SidecarError::NotAttestation { path, source });
-            }
-        };
+        // Only an attestation is ever replaced: another file of that name is somebody's.
+        let there = Attestation::parse_file(&bytes).map_err(|source| {
+            let path = self.path.clone();
+            SidecarError::NotAttestation { path, source }
+        })?;
         let new = Json::parse(statement, &Limits::DEFAULT).ok();
         let says_it = |one: &&Attestation| {
             let new = new.as_ref();
@@ -237,7 +240,7 @@ impl Sidecar {
             return Ok((Written { outcome, id }, None));
         }
         match existing {
-            Existing::Replace => replaced,
+            Existing::Replace => Ok((written(Outcome::Replaced), Some(statement.to_vec()))),
             Existing::Keep => Err(SidecarError::Exists {
                 path: self.path.clone(),
             }),
@@ -252,7 +255,9 @@ impl Sidecar {
                 bytes.extend_from_slice(statement);
                 bytes.push(b'\n');
                 let limit = Limits::DEFAULT.sidecar_bytes;
-                if bytes.len() > limit {
+                let readable =
+                    Attestation::parse_file(&bytes).is_ok_and(|all| all.len() > there.len());
+                if bytes.len() > limit || !readable {
                     let path = self.path.clone();
                     return Err(SidecarError::TooLarge { path, limit });
                 }
@@ -262,12 +267,16 @@ impl Sidecar {
     }
 }
 
-/// Writes the manifest of the folder at `folder` beside it. A manifest that is there is
-/// replaced; another file of that name is not.
+/// Writes the manifest of the folder at `folder` beside it. Another manifest that is there is
+/// kept or replaced as `existing` says; a file that is no manifest is never replaced.
 ///
 /// # Errors
-/// [`SidecarError::NotManifest`], and the errors of writing.
-pub fn write_manifest(folder: &Path, manifest: &Manifest) -> Result<PathBuf, SidecarError> {
+/// [`SidecarError::Exists`], [`SidecarError::NotManifest`], and the errors of writing.
+pub fn write_manifest(
+    folder: &Path,
+    manifest: &Manifest,
+    existing: Existing,
+) -> Result<PathBuf, SidecarError> {
     let path = manifest_path(folder)?;
     let _turn = lock_folder(&path)?;
     let text = manifest.to_text();
@@ -276,6 +285,7 @@ pub fn write_manifest(folder: &Path, manifest: &Manifest) -> Result<PathBuf, Sid
         Some(there) if Manifest::parse(&there).is_err() => {
             return Err(SidecarError::NotManifest { path });
         }
+        Some(_) if existing == Existing::Keep => return Err(SidecarError::Exists { path }),
         _ => {}
     }
     write_atomically(&path, text.as_bytes(), folder)?;
@@ -300,45 +310,42 @@ fn read_limited(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, SidecarErr
     Ok(Some(bytes))
 }
 
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    }
-}
-
 /// Waits for this program's turn to write in the folder of `path`. The turn ends when the file
 /// is dropped.
+///
+/// Anyone who can read a folder can hold its lock, so the wait has an end.
 fn lock_folder(path: &Path) -> Result<File, SidecarError> {
+    const PATIENCE: Duration = Duration::from_secs(30);
+    const PAUSE: Duration = Duration::from_millis(20);
     let folder = File::open(folder_of(path)).map_err(writing(path))?;
-    match folder.lock() {
-        Err(error) if error.kind() != io::ErrorKind::Unsupported => Err(writing(path)(error)),
-        _ => Ok(folder),
+    let mut waited = Duration::ZERO;
+    loop {
+        match folder.try_lock() {
+            Err(TryLockError::WouldBlock) if waited < PATIENCE => {
+                std::thread::sleep(PAUSE);
+                waited += PAUSE;
+            }
+            Err(TryLockError::WouldBlock) => {
+                let path = path.to_owned();
+                return Err(SidecarError::Locked { path });
+            }
+            Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Unsupported => {
+                return Err(writing(path)(error));
+            }
+            _ => return Ok(folder),
+        }
     }
 }
 
 fn write_atomically(path: &Path, bytes: &[u8], data: &Path) -> Result<(), SidecarError> {
-    let folder = folder_of(path);
-    // Who may read the data may read what is said about it (PL3), and only they.
-    let readers = std::fs::metadata(data).map_or(0o600, |data| data.permissions().mode() & 0o444);
-    let mut file = tempfile::Builder::new()
-        .prefix(".makoto-")
-        .suffix(".tmp")
-        .tempfile_in(folder)
-        .map_err(writing(path))?;
-    let finish = |file: &mut tempfile::NamedTempFile| {
-        file.write_all(bytes)?;
-        file.as_file()
-            .set_permissions(Permissions::from_mode(readers | 0o600))?;
-        file.as_file().sync_all()
+    // A link keeps leading to the file that it names.
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let write = || {
+        let mut file = NewFile::at(&target)?;
+        file.file().write_all(bytes)?;
+        file.keep(data)
     };
-    finish(&mut file).map_err(writing(path))?;
-    file.persist(path)
-        .map_err(|error| writing(path)(error.error))?;
-    // The rename itself lasts only once the folder is on disk.
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(writing(path))
+    write().map_err(writing(path))
 }
 
 fn writing(path: &Path) -> impl FnOnce(io::Error) -> SidecarError + use<'_> {

@@ -47,7 +47,9 @@ impl Attestation {
         let value = Json::parse(bytes, &Limits::DEFAULT)?;
         match Envelope::find(&value) {
             None => Ok(Self {
-                id: Digest::of(bytes),
+                // White space around a statement is not part of it: the id must be the same
+                // when it becomes one line of several.
+                id: Digest::of(bytes.trim_ascii()),
                 statement: value,
                 unverified_signatures: None,
             }),
@@ -71,7 +73,11 @@ impl Attestation {
     pub fn parse_file(bytes: &[u8]) -> Result<Vec<Self>, AttestationError> {
         match Self::parse(bytes) {
             Ok(attestation) => Ok(vec![attestation]),
-            Err(AttestationError::NotJson(error)) if error.fault == Fault::TrailingBytes => {
+            // A file of many lines may be longer than one document may be.
+            Err(AttestationError::NotJson(error))
+                if matches!(error.fault, Fault::TrailingBytes | Fault::TooLarge(_))
+                    && bytes.trim_ascii().contains(&b'\n') =>
+            {
                 Self::parse_lines(bytes)
             }
             Err(error) => Err(error),
@@ -149,6 +155,11 @@ mod tests {
         assert_eq!(
             ids,
             [Digest::of(STATEMENT.as_bytes()), Digest::of(b"{\"b\":1}")]
+        );
+        let alone = Attestation::parse_file(format!("{STATEMENT}\n").as_bytes()).expect("good");
+        assert_eq!(
+            alone[0].id, ids[0],
+            "the id does not depend on its neighbours"
         );
         let bad = format!("{STATEMENT}\n{{\"b\":1,}}\n");
         assert!(matches!(

@@ -1,7 +1,7 @@
 //! The RFC 8785 (JCS) writer: the same facts give the same bytes.
 //!
-//! Numbers that a double would silently change are refused, not rounded: integers outside
-//! ±(2^53−1) and numbers no double holds.
+//! Integers outside ±(2^53−1) and numbers that no double holds are refused. Other fractions are
+//! written as the nearest double, as RFC 8785 says.
 
 use std::fmt::Write as _;
 

@@ -3,9 +3,11 @@
 //! Only the shape is checked here. Everything a DBOM says of levels and signatures is a claim
 //! until a lineage is verified.
 
+use std::collections::HashMap;
+
 use crate::datetime::DateTime;
 use crate::document;
-use crate::json::{Json, Object};
+use crate::json::Json;
 use crate::predicate::PredicateType;
 use crate::report::{Check, Level};
 use crate::scalar::{
@@ -51,7 +53,7 @@ impl Dbom {
     }
 
     /// Reads a DBOM and reports everything that is wrong with its shape.
-    pub fn check(value: &Json) -> Vec<Check> {
+    pub fn check(value: Json) -> Vec<Check> {
         let mut findings = Findings::at_level(Level::L1);
         findings.file_under(Requirements {
             complete: "DBOM",
@@ -202,7 +204,7 @@ document! {
 impl Shape for License {
     const NEEDED: &'static str = "a licence as an object or a string";
 
-    fn read(value: &Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
+    fn read(value: Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
         match value {
             Json::String(_) => {
                 findings.warn(at, "is a string; the schemas have an object");
@@ -210,7 +212,7 @@ impl Shape for License {
             }
             Json::Object(_) => Shape::read(value, at, findings).map(Self::Described),
             _ => {
-                findings.wrong(at, value, Self::NEEDED);
+                findings.wrong(at, &value, Self::NEEDED);
                 None
             }
         }
@@ -466,18 +468,12 @@ closed_vocabulary! {
 fn parts_agree(dbom: &Dbom, at: &At<'_>, findings: &mut Findings) {
     let steps = dbom.transformations.as_deref().unwrap_or_default();
     let steps_at = at.field("transformations");
-    let mut orders = Object::new();
+    let mut orders = HashMap::new();
     for (index, step) in steps.iter().enumerate() {
         let order = step.order.number();
-        if let Some(Json::Number(first)) =
-            orders.insert(order.to_f64().to_string(), (index as u64).into())
-        {
+        if let Some(first) = orders.insert(order.to_f64().to_bits(), index) {
             let here = steps_at.item(index);
-            let message = format!(
-                "is {}, as in transformations[{}]",
-                order.token(),
-                first.token()
-            );
+            let message = format!("is {}, as in transformations[{first}]", order.token());
             findings.contradiction(&here.field("order"), message);
         } else if order.to_f64() > steps.len() as f64 {
             let here = steps_at.item(index);

@@ -25,6 +25,9 @@ pub enum EnvelopeError {
     /// A Sigstore bundle over plain bytes.
     #[error("a `sign-blob` bundle (messageSignature) is not DSSE: it signs bytes, not a statement")]
     MessageSignature,
+    /// It is a statement as well: two readers would read two documents.
+    #[error("is both an envelope and a statement, or two envelopes")]
+    Ambiguous,
     /// The payload is something else.
     #[error("payloadType is {0}, needed {PAYLOAD_TYPE:?}")]
     PayloadType(String),
@@ -44,15 +47,24 @@ impl Envelope {
     /// # Errors
     /// [`EnvelopeError`] when it is one that cannot hold a statement.
     pub fn find(value: &Json) -> Option<Result<Self, EnvelopeError>> {
-        if value.get("messageSignature").is_some() {
-            return Some(Err(EnvelopeError::MessageSignature));
+        let has = |key: &str| value.get(key).is_some();
+        let forms = [
+            has("payload") && has("payloadType"),
+            has("dsseEnvelope"),
+            has("messageSignature"),
+            ["_type", "predicateType", "predicate"].into_iter().any(has),
+        ];
+        let is_statement = forms[3];
+        match forms.into_iter().filter(|form| *form).count() {
+            0 => None,
+            1 if is_statement => None,
+            1 => Some(match (value.get("dsseEnvelope"), has("messageSignature")) {
+                (_, true) => Err(EnvelopeError::MessageSignature),
+                (Some(envelope), false) => Self::from_json(envelope),
+                (None, false) => Self::from_json(value),
+            }),
+            _ => Some(Err(EnvelopeError::Ambiguous)),
         }
-        let envelope = match value.get("dsseEnvelope") {
-            Some(envelope) => envelope,
-            None if value.get("payload").is_some() || value.get("payloadType").is_some() => value,
-            None => return None,
-        };
-        Some(Self::from_json(envelope))
     }
 
     fn from_json(value: &Json) -> Result<Self, EnvelopeError> {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use unicode_normalization::{UnicodeNormalization, is_nfc};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::digest::{Digest, Hasher};
 
@@ -59,13 +59,15 @@ impl Manifest {
         let mut normal = BTreeMap::new();
         for (path, digest) in files {
             check_path(&path)?;
-            let form = if is_nfc(&path) {
-                path.clone()
-            } else {
-                path.nfc().collect()
-            };
-            if let Some(twin) = normal.insert(form, path.clone()) {
-                return Err(ManifestError::Twins(twin, path));
+            // ASCII has one form only.
+            if !path.is_ascii() {
+                let form: String = path.nfc().collect();
+                if let Some(twin) = normal.insert(form, path.clone()) {
+                    return Err(ManifestError::Twins(twin, path));
+                }
+            }
+            if entries.contains_key(&path) {
+                return Err(ManifestError::Twins(path.clone(), path));
             }
             entries.insert(path, digest);
         }

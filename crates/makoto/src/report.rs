@@ -134,8 +134,8 @@ impl Check {
             ("path", &self.path),
             ("message", &self.message),
         ]
-        .map(|(key, value)| (key.to_owned(), value.into()))
-        .into();
+        .into_iter()
+        .collect();
         for (key, value) in [("found", &self.found), ("needed", &self.needed)] {
             if let Some(value) = value {
                 members.insert(key.to_owned(), value.as_str().into());
@@ -172,7 +172,9 @@ pub struct ReportSubject {
     pub name: String,
     /// Whether the caller asked for this name (`--as`). If not, the name is a claim.
     pub name_asked_for: bool,
-    /// Its digests as the statement lists them.
+    /// The one file of a folder that was looked at, when it was not the whole folder.
+    pub member: Option<String>,
+    /// Its digests as the statement lists them; what of them was recomputed is among the facts.
     pub digest: Json,
 }
 
@@ -277,6 +279,7 @@ impl Report {
                     }
                     .into(),
                 ),
+                ("member", subject.member.clone().into()),
                 ("digest", subject.digest.clone()),
             ])
         });

@@ -4,7 +4,7 @@ use crate::datetime::{DURATION_PATTERN, DateTime, Duration};
 use crate::digest::Digest;
 use crate::json::{Json, Number, Object};
 use crate::report::Level;
-use crate::shape::{At, Findings, Need, Shape};
+use crate::shape::{At, Findings, Need, Shape, excerpt};
 
 /// Whether a character takes no visible place of its own: white space, controls, zero-width
 /// and bidirectional formatting characters, and blank letters.
@@ -39,7 +39,7 @@ macro_rules! text_scalars {
             impl Shape for $name {
                 const NEEDED: &'static str = $needed;
 
-                fn read(value: &Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
+                fn read(value: Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
                     let valid: fn(&str) -> bool = $valid;
                     read_text(value, at, findings, $needed, |text| valid(text).then(|| Self(text.to_owned())))
                 }
@@ -109,7 +109,7 @@ impl Letter {
 }
 
 fn read_text<T>(
-    value: &Json,
+    value: Json,
     at: &At<'_>,
     findings: &mut Findings,
     needed: &str,
@@ -118,8 +118,8 @@ fn read_text<T>(
     let made = value.as_str().and_then(make);
     if made.is_none() {
         match value.as_str() {
-            Some(text) if text.chars().all(is_invisible) => findings.empty(at, value, needed),
-            _ => findings.wrong(at, value, needed),
+            Some(text) if text.chars().all(is_invisible) => findings.empty(at, &value, needed),
+            _ => findings.wrong(at, &value, needed),
         }
     } else if value.as_str().is_some_and(|t| t.chars().any(is_deceptive)) {
         findings.warn(
@@ -133,7 +133,7 @@ fn read_text<T>(
 impl Shape for Digest {
     const NEEDED: &'static str = "64 lower-case hex digits";
 
-    fn read(value: &Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
+    fn read(value: Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
         read_text(value, at, findings, Self::NEEDED, |text| text.parse().ok())
     }
 
@@ -154,7 +154,7 @@ impl Shape for DateTime {
     const NEEDED: &'static str =
         "an RFC 3339 date and time with a zone, such as 2026-11-21T08:00:00Z";
 
-    fn read(value: &Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
+    fn read(value: Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
         read_text(value, at, findings, Self::NEEDED, |text| {
             Self::parse(text).ok()
         })
@@ -172,7 +172,7 @@ impl Shape for DateTime {
 impl Shape for Duration {
     const NEEDED: &'static str = "an ISO 8601 duration such as PT1M";
 
-    fn read(value: &Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
+    fn read(value: Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
         read_text(value, at, findings, Self::NEEDED, Self::parse)
     }
 
@@ -206,12 +206,12 @@ macro_rules! number_scalars {
             impl Shape for $name {
                 const NEEDED: &'static str = $needed;
 
-                fn read(value: &Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
+                fn read(value: Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
                     let valid: fn(&Number) -> bool = $valid;
                     match value {
-                        Json::Number(number) if valid(number) => Some(Self(number.clone())),
+                        Json::Number(number) if valid(&number) => Some(Self(number)),
                         _ => {
-                            findings.wrong(at, value, $needed);
+                            findings.wrong(at, &value, $needed);
                             None
                         }
                     }
@@ -265,13 +265,10 @@ impl StringMap {
 impl Shape for StringMap {
     const NEEDED: &'static str = "an object of strings";
 
-    fn read(value: &Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
-        let Some(members) = value.as_object() else {
-            findings.wrong(at, value, Self::NEEDED);
-            return None;
-        };
-        strings_only(members, at, findings);
-        Some(Self(members.clone()))
+    fn read(value: Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
+        let members = Object::read(value, at, findings)?;
+        strings_only(&members, at, findings);
+        Some(Self(members))
     }
 
     fn write(&self) -> Json {
@@ -289,7 +286,7 @@ impl Shape for StringMap {
 
 /// Adds a finding for every member that is not a string.
 pub(crate) fn strings_only(members: &Object, at: &At<'_>, findings: &mut Findings) {
-    for (key, value) in members {
+    for (key, value) in members.iter() {
         if value.as_str().is_none() {
             findings.wrong(&at.field(key), value, "a string");
         }
@@ -339,14 +336,14 @@ macro_rules! closed_vocabulary {
             const NEEDED: &'static str = $crate::scalar::one_of!($($word),+);
 
             fn read(
-                value: &$crate::json::Json,
+                value: $crate::json::Json,
                 at: &$crate::shape::At<'_>,
                 findings: &mut $crate::shape::Findings,
             ) -> Option<Self> {
                 match value.as_str() {
                     $( Some($word) => Some(Self::$variant), )+
                     _ => {
-                        findings.wrong(at, value, Self::NEEDED);
+                        findings.wrong(at, &value, Self::NEEDED);
                         None
                     }
                 }
@@ -384,18 +381,24 @@ macro_rules! open_vocabulary {
             const NEEDED: &'static str = $crate::scalar::one_of!($($word),+);
 
             fn read(
-                value: &$crate::json::Json,
+                value: $crate::json::Json,
                 at: &$crate::shape::At<'_>,
                 findings: &mut $crate::shape::Findings,
             ) -> Option<Self> {
-                let Some(word) = value.as_str() else {
-                    findings.wrong(at, value, Self::NEEDED);
-                    return None;
-                };
-                if !Self::WORDS.contains(&word) {
-                    findings.warn(at, format!("is {word:?}, which is not {}", Self::NEEDED));
+                match value {
+                    $crate::json::Json::String(word) if Self::WORDS.contains(&word.as_str()) => {
+                        Some(Self(word))
+                    }
+                    $crate::json::Json::String(_) => {
+                        let found = $crate::shape::excerpt(&value);
+                        findings.warn(at, format!("is {found}, which is not {}", Self::NEEDED));
+                        value.as_str().map(|word| Self(word.to_owned()))
+                    }
+                    _ => {
+                        findings.wrong(at, &value, Self::NEEDED);
+                        None
+                    }
                 }
-                Some(Self(word.to_owned()))
             }
 
             fn write(&self) -> $crate::json::Json {
@@ -419,13 +422,13 @@ pub(crate) use {closed_vocabulary, one_of, open_vocabulary};
 impl Shape for Level {
     const NEEDED: &'static str = "one of L1, L2, L3";
 
-    fn read(value: &Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
+    fn read(value: Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
         match value.as_str() {
             Some("L1") => Some(Self::L1),
             Some("L2") => Some(Self::L2),
             Some("L3") => Some(Self::L3),
             _ => {
-                findings.wrong(at, value, Self::NEEDED);
+                findings.wrong(at, &value, Self::NEEDED);
                 None
             }
         }
@@ -447,14 +450,14 @@ pub struct LooseCount(Json);
 impl Shape for LooseCount {
     const NEEDED: &'static str = "a string of decimal digits or a whole number";
 
-    fn read(value: &Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
+    fn read(value: Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
         let mut quiet = Findings::at_level(Level::L1);
-        let good = Count::read(value, at, &mut quiet).is_some()
-            || Uint::read(value, at, &mut quiet).is_some();
+        let good = Count::read(value.clone(), at, &mut quiet).is_some()
+            || Uint::read(value.clone(), at, &mut quiet).is_some();
         if !good {
-            findings.wrong(at, value, Self::NEEDED);
+            findings.wrong(at, &value, Self::NEEDED);
         }
-        good.then(|| Self(value.clone()))
+        good.then_some(Self(value))
     }
 
     fn write(&self) -> Json {
@@ -478,13 +481,14 @@ pub struct LooseDigestSet(Object);
 impl Shape for LooseDigestSet {
     const NEEDED: &'static str = "an object of digests";
 
-    fn read(value: &Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
+    fn read(value: Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
         let StringMap(members) = StringMap::read(value, at, findings)?;
         match members.get("sha256").map(|sha256| sha256.as_str()) {
-            Some(Some(text)) if text.parse::<Digest>().is_err() => findings.warn(
-                &at.field("sha256"),
-                format!("is {text:?}, which is not {}", Digest::NEEDED),
-            ),
+            Some(Some(text)) if text.parse::<Digest>().is_err() => {
+                let found = excerpt(&text.into());
+                let message = format!("is {found}, which is not {}", Digest::NEEDED);
+                findings.warn(&at.field("sha256"), message);
+            }
             None => findings.missing(&at.field("sha256"), Need::Recommended, Digest::NEEDED),
             Some(_) => {}
         }

@@ -66,8 +66,8 @@ fn statement_schema(kind: PredicateType) -> Json {
         ("predicateType", constant(kind.url())),
         ("predicate", kind.schema()),
     ]
-    .map(|(key, schema)| (key.to_owned(), schema))
-    .into();
+    .into_iter()
+    .collect();
     let required = ["_type", "subject", "predicateType", "predicate"];
     Json::from([
         ("type", "object".into()),

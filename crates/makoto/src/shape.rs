@@ -18,7 +18,7 @@ pub trait Shape: Sized {
     /// Reads `value`, adding a finding for everything that is wrong with it.
     ///
     /// `None` means a finding of outcome `Fail` was added and no value can be made.
-    fn read(value: &Json, at: &At<'_>, findings: &mut Findings) -> Option<Self>;
+    fn read(value: Json, at: &At<'_>, findings: &mut Findings) -> Option<Self>;
 
     /// The value as it is written.
     fn write(&self) -> Json;
@@ -203,7 +203,7 @@ impl Findings {
 }
 
 /// The value in a few words, for a message.
-fn excerpt(value: &Json) -> String {
+pub(crate) fn excerpt(value: &Json) -> String {
     const LONGEST: usize = 80;
     match value {
         Json::Array(items) if items.is_empty() => "an empty array".to_owned(),
@@ -222,13 +222,13 @@ fn excerpt(value: &Json) -> String {
 impl<T: Shape> Shape for Vec<T> {
     const NEEDED: &'static str = "an array";
 
-    fn read(value: &Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
-        let Some(items) = value.as_array() else {
-            findings.wrong(at, value, Self::NEEDED);
+    fn read(value: Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
+        let Json::Array(items) = value else {
+            findings.wrong(at, &value, Self::NEEDED);
             return None;
         };
         let read: Vec<_> = items
-            .iter()
+            .into_iter()
             .enumerate()
             .map(|(index, item)| T::read(item, &at.item(index), findings))
             .collect();
@@ -258,9 +258,9 @@ impl<T> NonEmpty<T> {
 impl<T: Shape> Shape for NonEmpty<T> {
     const NEEDED: &'static str = "an array with at least one item";
 
-    fn read(value: &Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
+    fn read(value: Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
         if value.as_array().is_some_and(<[Json]>::is_empty) {
-            findings.empty(at, value, Self::NEEDED);
+            findings.empty(at, &value, Self::NEEDED);
             return None;
         }
         Vec::read(value, at, findings).map(Self)
@@ -282,11 +282,11 @@ impl<T: Shape> Shape for NonEmpty<T> {
 impl Shape for bool {
     const NEEDED: &'static str = "true or false";
 
-    fn read(value: &Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
+    fn read(value: Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
         match value {
-            Json::Bool(value) => Some(*value),
+            Json::Bool(value) => Some(value),
             _ => {
-                findings.wrong(at, value, Self::NEEDED);
+                findings.wrong(at, &value, Self::NEEDED);
                 None
             }
         }
@@ -305,11 +305,14 @@ impl Shape for bool {
 impl Shape for Object {
     const NEEDED: &'static str = "an object";
 
-    fn read(value: &Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
-        if value.as_object().is_none() {
-            findings.wrong(at, value, Self::NEEDED);
+    fn read(value: Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
+        match value {
+            Json::Object(members) => Some(members),
+            _ => {
+                findings.wrong(at, &value, Self::NEEDED);
+                None
+            }
         }
-        value.as_object().cloned()
     }
 
     fn write(&self) -> Json {
@@ -361,8 +364,8 @@ pub fn object_schema(doc: &str, fields: &[Field]) -> Object {
         ("properties", Json::Object(properties.collect())),
         ("required", required.collect()),
     ]
-    .map(|(key, value): (&str, Json)| (key.to_owned(), value))
-    .into()
+    .into_iter()
+    .collect()
 }
 
 /// Makes a [`Shape`] from a table of fields.
@@ -393,7 +396,7 @@ macro_rules! document {
             const NEEDED: &'static str = "an object";
 
             fn read(
-                value: &$crate::json::Json,
+                value: $crate::json::Json,
                 at: &$crate::shape::At<'_>,
                 findings: &mut $crate::shape::Findings,
             ) -> Option<Self> {
@@ -401,7 +404,7 @@ macro_rules! document {
                 $(
                     let $field = match extra.remove($key) {
                         Some(value) => {
-                            <$type as $crate::shape::Shape>::read(&value, &at.field($key), findings)
+                            <$type as $crate::shape::Shape>::read(value, &at.field($key), findings)
                         }
                         None => {
                             let need = $crate::document!(@need $need $($rule)?);

@@ -1,5 +1,7 @@
 //! The in-toto Statement v1 (requirements P1, P4, V2, V4).
 
+use std::collections::HashSet;
+
 use crate::canonical::{NotCanonical, to_canonical};
 use crate::datetime::DateTime;
 use crate::digest::Digest;
@@ -8,7 +10,7 @@ use crate::json::{Json, Object};
 use crate::predicate::{Predicate, PredicateType};
 use crate::record::Settings;
 use crate::report::{Check, Level};
-use crate::scalar::{AnyText, Count, Sha512, Text, strings_only, strings_only_schema};
+use crate::scalar::{AnyText, Count, Text, strings_only, strings_only_schema};
 use crate::shape::{At, Findings, Need, NonEmpty, Shape};
 
 /// The only accepted `_type`.
@@ -57,8 +59,6 @@ document! {
     pub struct SubjectDigest {
         /// SHA-256 of the bytes as stored; of a folder, its dirHash.
         required sha256: Digest = "sha256",
-        /// SHA-512 of the bytes as stored.
-        optional sha512: Sha512 = "sha512",
         /// Records in it.
         recommended record_count: Count = "recordCount",
         /// Root of its record tree.
@@ -94,14 +94,14 @@ impl Statement {
     ///
     /// Rules that hold from L2 on are failures when `level` is L2 or above, else warnings.
     /// The statement is `None` when a check failed.
-    pub fn read(value: &Json, level: Level) -> (Option<Self>, Vec<Check>) {
+    pub fn read(value: Json, level: Level) -> (Option<Self>, Vec<Check>) {
         let mut findings = Findings::at_level(level);
         let statement = Self::read_members(value, &mut findings);
         let statement = statement.filter(|_| !findings.failed());
         (statement, findings.into_checks())
     }
 
-    fn read_members(value: &Json, findings: &mut Findings) -> Option<Self> {
+    fn read_members(value: Json, findings: &mut Findings) -> Option<Self> {
         let top = At::Top;
         let mut extra = Object::read(value, &top, findings)?;
 
@@ -116,7 +116,7 @@ impl Statement {
         }
         let at = top.field("subject");
         let subject = match extra.remove("subject") {
-            Some(subject) => NonEmpty::<Subject>::read(&subject, &at, findings),
+            Some(subject) => NonEmpty::<Subject>::read(subject, &at, findings),
             None => {
                 NonEmpty::<Subject>::absent(&at, Need::Required, findings);
                 None
@@ -136,8 +136,8 @@ impl Statement {
         }
         let at = top.field("predicate");
         let predicate = match (extra.remove("predicate"), kind) {
-            (Some(predicate), Some(kind)) => Predicate::read(kind, &predicate, &at, findings),
-            (Some(predicate), None) => Object::read(&predicate, &at, findings).and(None),
+            (Some(predicate), Some(kind)) => Predicate::read(kind, predicate, &at, findings),
+            (Some(predicate), None) => Object::read(predicate, &at, findings).and(None),
             (None, _) => {
                 Object::absent(&at, Need::Required, findings);
                 None
@@ -155,7 +155,7 @@ impl Statement {
     /// The statement as JSON.
     pub fn to_json(&self) -> Json {
         let mut members = self.extra.clone();
-        members.insert("_type".to_owned(), STATEMENT_TYPE.into());
+        members.insert("_type", STATEMENT_TYPE.into());
         members.insert("subject".to_owned(), self.subject.write());
         members.insert(
             "predicateType".to_owned(),
@@ -203,13 +203,13 @@ impl Statement {
             }
             Predicate::Transform(transform) => {
                 let inputs_at = predicate_at.field("inputs");
+                let subjects = self.subject.as_slice().iter();
+                let outputs: HashSet<_> = subjects
+                    .map(|s| (s.name.as_str(), s.digest.sha256))
+                    .collect();
                 for (index, input) in transform.inputs.as_slice().iter().enumerate() {
-                    let same = |s: &&Subject| {
-                        s.name == input.name && s.digest.sha256 == input.digest.sha256
-                    };
-                    if let Some(subject) = self.subject.as_slice().iter().find(same) {
-                        let message =
-                            format!("is also the output {:?}, unchanged", subject.name.as_str());
+                    if outputs.contains(&(input.name.as_str(), input.digest.sha256)) {
+                        let message = "is also an output of the same name, unchanged";
                         findings.warn(&inputs_at.item(index), message);
                     }
                 }

@@ -15,18 +15,20 @@ use crate::statement::Statement;
 pub fn validate(document: &[u8], level: Level, now: DateTime) -> Report {
     let attestation = match Attestation::parse(document) {
         Ok(attestation) => attestation,
-        Err(error) => return Report::from_checks(vec![refusal(&error)], now),
+        Err(error) => return refusal(&error, now),
     };
     let mut checks = vec![Check::new("V1", Outcome::Pass, "", "is one JSON document")];
+    let mut signatures = unverified_signatures(&attestation);
     if Dbom::is_likely(&attestation.statement) {
-        checks.extend(Dbom::check(&attestation.statement));
+        checks.extend(Dbom::check(attestation.statement));
         if !checks.iter().any(|check| check.outcome == Outcome::Fail) {
             let message = "has the shape of a DBOM 1.0.0; its claims were not verified";
             checks.push(Check::new("DBOM", Outcome::Pass, "", message));
         }
+        checks.extend(signatures.take());
         return Report::from_checks(checks, now);
     }
-    let (statement, found) = Statement::read(&attestation.statement, level);
+    let (statement, found) = Statement::read(attestation.statement, level);
     checks.extend(found);
     checks.extend(
         statement
@@ -35,27 +37,41 @@ pub fn validate(document: &[u8], level: Level, now: DateTime) -> Report {
             .into_iter()
             .flatten(),
     );
-    checks.extend(unverified_signatures(&attestation));
+    checks.extend(signatures);
     Report {
         attestation: Some(format!("sha256:{}", attestation.id)),
         ..Report::from_checks(checks, now)
     }
 }
 
-/// The failed check for a file that holds no attestation.
-pub fn refusal(error: &AttestationError) -> Check {
-    let (id, path) = match error {
-        AttestationError::Envelope(_) => ("L2.V.1", ""),
+/// The report on a file that holds no attestation: it fails, or could not be told when a budget
+/// was reached (FORMATS §6).
+pub fn refusal(error: &AttestationError, now: DateTime) -> Report {
+    let (id, fault, path) = match error {
+        AttestationError::Envelope(_) => ("L2.V.1", None, ""),
         AttestationError::NotJson(error) | AttestationError::Payload(error) => {
             let id = match error.fault {
                 Fault::NotUtf8 => "P1",
                 _ => "V1",
             };
-            (id, error.path.as_str())
+            (id, Some(&error.fault), error.path.as_str())
         }
-        AttestationError::Line { .. } => ("V1", ""),
+        AttestationError::Line { error, .. } => match &**error {
+            AttestationError::NotJson(error) => ("V1", Some(&error.fault), ""),
+            _ => ("V1", None, ""),
+        },
     };
-    Check::new(id, Outcome::Fail, path, error.to_string())
+    // A document may be nested as deep as every reader of it can follow; that is a rule of the
+    // form. How large one may be is only a budget of this reader.
+    match fault {
+        Some(Fault::TooLarge(_) | Fault::TooMany(_)) => {
+            Report::unknown(Check::new(id, Outcome::Skip, path, error.to_string()), now)
+        }
+        _ => {
+            let check = Check::new(id, Outcome::Fail, path, error.to_string());
+            Report::from_checks(vec![check], now)
+        }
+    }
 }
 
 /// What is to be said about signatures that nobody checked, if there are any.

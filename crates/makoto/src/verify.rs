@@ -6,10 +6,10 @@
 use crate::attestation::Attestation;
 use crate::datetime::DateTime;
 use crate::digest::Digest;
-use crate::json::Json;
+use crate::json::{Json, segment};
 use crate::manifest::{Difference, Manifest};
-use crate::predicate::Predicate;
-use crate::record::{Compression, RecordError, Records, Settings};
+use crate::predicate::{Predicate, PredicateType};
+use crate::record::{Compression, Encoding, Format, RecordError, Records, Settings};
 use crate::report::{Basis, Check, Fact, Level, Outcome, Report, ReportSubject, Verdict};
 use crate::shape::Shape;
 use crate::statement::{Statement, Subject};
@@ -85,18 +85,32 @@ pub struct Candidates(Vec<Candidate>);
 
 #[derive(Debug, Clone)]
 struct Candidate {
-    attestation: Attestation,
+    id: Digest,
+    signatures: Option<Check>,
+    is_signed: bool,
     statement: Option<Statement>,
     checks: Vec<Check>,
+}
+
+/// The statement by which data is judged, and the subject in it.
+struct Chosen<'a> {
+    candidate: &'a Candidate,
+    subject: Option<(usize, &'a Subject)>,
 }
 
 impl Candidates {
     /// Reads the statement in each of `attestations`.
     pub fn read(attestations: Vec<Attestation>) -> Self {
         let read = |attestation: Attestation| {
-            let (statement, checks) = Statement::read(&attestation.statement, Level::L1);
+            let signatures = unverified_signatures(&attestation);
+            let is_signed = attestation
+                .unverified_signatures
+                .is_some_and(|count| count > 0);
+            let (statement, checks) = Statement::read(attestation.statement, Level::L1);
             Candidate {
-                attestation,
+                id: attestation.id,
+                signatures,
+                is_signed,
                 statement,
                 checks,
             }
@@ -104,60 +118,47 @@ impl Candidates {
         Self(attestations.into_iter().map(read).collect())
     }
 
-    /// Record settings that the subjects declare, newest statement first, without repetition.
-    pub fn settings(&self) -> Vec<Settings> {
-        let mut settings: Vec<Settings> = Vec::new();
-        for subject in self.subjects() {
-            if let Some(declared) = declared_settings(subject)
-                && !settings.contains(declared)
-            {
-                settings.push(declared.clone());
-            }
-        }
-        settings
-    }
-
-    /// Whether a subject has this digest.
-    pub fn knows(&self, sha256: &Digest) -> bool {
-        self.subjects()
-            .any(|subject| subject.digest.sha256 == *sha256)
-    }
-
-    /// Record settings that go with the data of this digest.
-    pub fn settings_for(&self, sha256: &Digest) -> Option<&Settings> {
-        self.subjects()
-            .find(|subject| subject.digest.sha256 == *sha256)
-            .and_then(declared_settings)
-    }
-
-    fn subjects(&self) -> impl Iterator<Item = &Subject> {
+    /// The record settings to try first, before the digest of the data is known: those of the
+    /// newest statement (about `name`, if that is asked for).
+    pub fn settings_to_try(&self, name: Option<&str>) -> Option<&Settings> {
         let newest_first = self.0.iter().rev().filter_map(|c| c.statement.as_ref());
-        newest_first.flat_map(|statement| statement.subject.as_slice())
+        newest_first
+            .flat_map(|statement| statement.subject.as_slice())
+            .filter(|subject| name.is_none_or(|name| subject.name.as_str() == name))
+            .find_map(declared_settings)
+    }
+
+    /// The record settings of the subject by which data of this digest will be judged, if one
+    /// has the digest. The inner `None`: it declares none.
+    pub fn settings_for(&self, sha256: &Digest, name: Option<&str>) -> Option<Option<&Settings>> {
+        let (_, subject) = self.choose(sha256, name)?.subject?;
+        (subject.digest.sha256 == *sha256).then(|| declared_settings(subject))
     }
 
     /// The statement and subject to judge the data by: the newest with the data's digest (and
     /// the name that was asked for), else the newest that can be read, else the newest.
     ///
     /// Only a subject with the data's digest can pass; the others serve to say what differs.
-    fn choose(
-        &self,
-        sha256: &Digest,
-        name: Option<&str>,
-    ) -> Option<(&Candidate, Option<&Subject>)> {
+    fn choose(&self, sha256: &Digest, name: Option<&str>) -> Option<Chosen<'_>> {
         let same = |subject: &Subject| subject.digest.sha256 == *sha256;
         let named = |subject: &Subject| name.is_none_or(|name| subject.name.as_str() == name);
         let pick = |wanted: &dyn Fn(&Subject) -> bool| {
             self.0.iter().rev().find_map(|candidate| {
                 let subjects = candidate.statement.as_ref()?.subject.as_slice();
-                let subject = subjects.iter().find(|subject| wanted(subject))?;
-                Some((candidate, Some(subject)))
+                let index = subjects.iter().position(wanted)?;
+                let subject = Some((index, &subjects[index]));
+                Some(Chosen { candidate, subject })
             })
         };
         pick(&|subject| same(subject) && named(subject))
             .or_else(|| pick(&same))
             .or_else(|| pick(&named))
             .or_else(|| pick(&|_| true))
-            .or_else(|| Some((self.0.last()?, None)))
+            .or_else(|| {
+                let candidate = self.0.last()?;
+                let subject = None;
+                Some(Chosen { candidate, subject })
+            })
     }
 }
 
@@ -176,64 +177,62 @@ pub fn verify(
     asked: &Asked<'_>,
     now: DateTime,
 ) -> Report {
-    let mut checks = vec![Check::new(
-        "V1",
-        Outcome::Pass,
-        "",
-        "an attestation was found",
-    )];
-    let Some((candidate, subject)) = candidates.choose(&evidence.sha256(), asked.name) else {
+    let sha256 = evidence.sha256();
+    let Some(Chosen { candidate, subject }) = candidates.choose(&sha256, asked.name) else {
         let check = Check::new("V1", Outcome::Fail, "", "the attestation file is empty");
         return Report::from_checks(vec![check], now);
     };
-    checks.extend(candidate.checks.iter().cloned());
-    checks.extend(
-        candidate
-            .statement
-            .as_ref()
-            .map(Statement::conforms)
-            .into_iter()
-            .flatten(),
-    );
-    checks.extend(unverified_signatures(&candidate.attestation));
-    checks.extend(conflicts(candidates, candidate, &evidence.sha256()));
-
-    let mut facts = Vec::new();
-    if let (Some(statement), Some(subject)) = (&candidate.statement, subject) {
-        let index = statement
-            .subject
-            .as_slice()
-            .iter()
-            .position(|s| s == subject);
-        let place = format!("subject[{}]", index.unwrap_or_default());
-        check_name(subject, asked.name, &place, &mut checks);
-        compare(subject, evidence, &place, &mut checks, &mut facts);
-        facts.extend(declared_facts(statement));
-        checks.extend(lineage_not_walked(statement));
+    let mut findings = Found {
+        checks: vec![Check::new(
+            "V1",
+            Outcome::Pass,
+            "",
+            "an attestation was found",
+        )],
+        facts: Vec::new(),
+        budget_reached: false,
+    };
+    findings.checks.extend(candidate.checks.iter().cloned());
+    let conforms = candidate.statement.as_ref().map(Statement::conforms);
+    findings.checks.extend(conforms.into_iter().flatten());
+    findings.checks.extend(candidate.signatures.clone());
+    findings
+        .checks
+        .extend(others(candidates, candidate, &sha256));
+    if let (Some(statement), Some((index, subject))) = (&candidate.statement, subject) {
+        let place = format!("subject[{index}]");
+        check_name(subject, asked.name, &place, &mut findings.checks);
+        findings.compare(subject, evidence, &place);
+        findings
+            .facts
+            .extend(declared_facts(statement, subject, &place));
+        findings.checks.extend(lineage_not_walked(statement));
     }
-    let level_is_above = check_level(asked.level, &candidate.attestation, &mut checks);
+    let signatures_matter = check_level(asked.level, candidate, &mut findings.checks);
 
-    let mut report = Report::from_checks(checks, now);
-    if report.verdict == Verdict::Pass {
-        report.level = Some(Level::L1);
-        let has_inputs = matches!(
-            candidate.statement.as_ref().map(|s| &s.predicate),
-            Some(Predicate::Transform(_))
-        );
-        report.lineage_level = (!has_inputs).then_some(Level::L1);
-        if level_is_above {
-            report.verdict = Verdict::Unknown;
-            report.level = None;
-            report.lineage_level = None;
+    let could_not_tell = signatures_matter || findings.budget_reached;
+    let mut report = Report::from_checks(findings.checks, now);
+    match (report.verdict, could_not_tell) {
+        (Verdict::Pass, true) => report.verdict = Verdict::Unknown,
+        (Verdict::Pass, false) => {
+            report.level = Some(Level::L1);
+            let kind = candidate.statement.as_ref().map(|s| s.predicate.kind());
+            let has_inputs = kind == Some(PredicateType::Transform);
+            report.lineage_level = (!has_inputs).then_some(Level::L1);
         }
+        _ => {}
     }
-    report.attestation = Some(format!("sha256:{}", candidate.attestation.id));
-    report.subject = subject.map(|subject| ReportSubject {
+    report.attestation = Some(format!("sha256:{}", candidate.id));
+    report.subject = subject.map(|(_, subject)| ReportSubject {
         name: subject.name.as_str().to_owned(),
         name_asked_for: asked.name == Some(subject.name.as_str()),
+        member: match evidence {
+            Evidence::Member(member) => Some(member.path.clone()),
+            Evidence::File(_) | Evidence::Folder(_) => None,
+        },
         digest: subject.digest.write(),
     });
-    report.facts = facts;
+    report.facts = findings.facts;
     report
 }
 
@@ -254,229 +253,241 @@ fn check_name(subject: &Subject, asked: Option<&str>, place: &str, checks: &mut 
     }
 }
 
-/// Compares every digest that we understand with what was found (V3).
-fn compare(
-    subject: &Subject,
-    evidence: &Evidence,
-    place: &str,
-    checks: &mut Vec<Check>,
-    facts: &mut Vec<Fact>,
-) {
-    let says_folder = subject.digest.dir_hash.is_some();
-    let path = format!("{place}.digest.dirHash");
-    match evidence {
-        Evidence::File(_) if says_folder => {
-            let message = "is there, so the attested data is a folder, but this is a file";
-            checks.push(Check::new("V3", Outcome::Fail, &path, message));
-        }
-        Evidence::Folder(_) | Evidence::Member(_) if !says_folder => {
-            let message = "is missing, so the attested data is a file, but this is a folder";
-            checks.push(Check::new("V3", Outcome::Fail, &path, message));
-        }
-        Evidence::File(file) => compare_file(subject, file, place, checks, facts),
-        Evidence::Folder(folder) => compare_folder(subject, folder, place, checks, facts),
-        Evidence::Member(member) => compare_member(subject, member, &path, checks, facts),
-    }
-    for key in subject.digest.extra.keys().map(String::as_str).chain(
-        // A second digest of the same bytes adds nothing to the first.
-        subject.digest.sha512.as_ref().map(|_| "sha512"),
-    ) {
-        let path = format!("{place}.digest.{key}");
-        checks.push(Check::new("V3", Outcome::Skip, &path, "not compared"));
-    }
+/// What came of comparing a subject with the data.
+struct Found {
+    checks: Vec<Check>,
+    facts: Vec<Fact>,
+    /// Whether something could not be told because a budget was reached.
+    budget_reached: bool,
 }
 
-fn compare_file(
-    subject: &Subject,
-    file: &FileEvidence,
-    place: &str,
-    checks: &mut Vec<Check>,
-    facts: &mut Vec<Fact>,
-) {
-    let same = compare_value(
-        &format!("{place}.digest.sha256"),
-        &subject.digest.sha256.to_string(),
-        &file.sha256.to_string(),
-        checks,
-        facts,
-    );
-    if same {
-        let value = Json::from(file.bytes);
-        facts.push(recomputed("size", value));
+impl Found {
+    fn check(&mut self, outcome: Outcome, path: &str, message: impl Into<String>) {
+        self.checks.push(Check::new("V3", outcome, path, message));
     }
-    let counted = [
-        ("recordCount", subject.digest.record_count.is_some()),
-        ("merkleRoot", subject.digest.merkle_root.is_some()),
-    ];
-    let Some(settings) = declared_settings(subject) else {
-        for (key, _) in counted.into_iter().filter(|(_, there)| *there) {
+
+    /// Adds the check that a declared value is the one found, and the fact when it is.
+    fn compare_value(&mut self, path: &str, declared: &str, found: &str) -> bool {
+        let same = declared == found;
+        if same {
+            self.check(Outcome::Pass, path, "equals what the data has");
+            self.facts.push(recomputed(path, found.into()));
+        } else {
+            let message =
+                format!("does not match: the statement says {declared}, the data has {found}");
+            let check = Check::new("V3", Outcome::Fail, path, message);
+            self.checks.push(check.compared(found, declared));
+        }
+        same
+    }
+
+    /// Compares every digest that we understand with what was found (V3).
+    fn compare(&mut self, subject: &Subject, evidence: &Evidence, place: &str) {
+        let says_folder = subject.digest.dir_hash.is_some();
+        let path = format!("{place}.digest.dirHash");
+        match evidence {
+            Evidence::File(_) if says_folder => {
+                let message = "is there, so the attested data is a folder, but this is a file";
+                self.check(Outcome::Fail, &path, message);
+            }
+            Evidence::Folder(_) | Evidence::Member(_) if !says_folder => {
+                let message = "is missing, so the attested data is a file, but this is a folder";
+                self.check(Outcome::Fail, &path, message);
+            }
+            Evidence::File(file) => self.compare_file(subject, file, place),
+            Evidence::Folder(folder) => {
+                self.compare_folder(subject, folder, place);
+                self.not_counted(subject, place);
+            }
+            Evidence::Member(member) => {
+                self.compare_member(subject, member, &path);
+                self.not_counted(subject, place);
+            }
+        }
+        for key in subject.digest.extra.keys() {
+            let path = format!("{place}.digest.{}", segment(key));
+            self.check(
+                Outcome::Skip,
+                &path,
+                "not compared: not a digest that is recomputed",
+            );
+        }
+    }
+
+    /// Warns of declared counts and roots that nobody counted again.
+    fn not_counted(&mut self, subject: &Subject, place: &str) {
+        let declared = [
+            ("recordCount", subject.digest.record_count.is_some()),
+            ("merkleRoot", subject.digest.merkle_root.is_some()),
+        ];
+        for (key, _) in declared.into_iter().filter(|(_, there)| *there) {
             let path = format!("{place}.digest.{key}");
             let message = "not checked: the statement does not say how the records were counted";
-            checks.push(Check::new("V3", Outcome::Warn, &path, message));
+            self.check(Outcome::Warn, &path, message);
         }
-        return;
-    };
-    let at = format!("{place}.annotations");
-    let records = match &file.records {
-        Some((counted_with, Ok(records))) if counted_with == settings => records,
-        Some((counted_with, Err(error))) if counted_with == settings => {
-            let message = format!("the records cannot be counted again: {error}");
-            checks.push(Check::new("V3", Outcome::Fail, &at, message));
+    }
+
+    fn compare_file(&mut self, subject: &Subject, file: &FileEvidence, place: &str) {
+        let sha256_path = format!("{place}.digest.sha256");
+        let declared = subject.digest.sha256.to_string();
+        let same = self.compare_value(&sha256_path, &declared, &file.sha256.to_string());
+        if same {
+            self.facts.push(recomputed("size", file.bytes.into()));
+        }
+        let Some(settings) = declared_settings(subject) else {
+            self.not_counted(subject, place);
+            return;
+        };
+        let at = format!("{place}.annotations");
+        let as_declared = |with: &Settings| with == settings;
+        match &file.records {
+            Some((with, Ok(records))) if as_declared(with) => {
+                let all_same = self.compare_records(subject, settings, records, place);
+                if !same && all_same && tells_all(subject, settings) {
+                    let message = only_spelling(settings);
+                    self.check(Outcome::Warn, &sha256_path, message);
+                }
+            }
+            Some((with, Err(error))) if as_declared(with) => {
+                let message = format!("the records cannot be counted again: {error}");
+                let budget = matches!(
+                    error,
+                    RecordError::TooLong { .. } | RecordError::Inflation { .. }
+                );
+                self.budget_reached |= budget;
+                let outcome = if budget { Outcome::Skip } else { Outcome::Fail };
+                self.check(outcome, &at, message);
+            }
+            // The data passes by its bytes, and its records must pass too.
+            _ if same => self.check(Outcome::Fail, &at, "the records were not counted again"),
+            Some((with, Ok(records))) if with.same_records(settings) => {
+                let mut quiet = Self {
+                    checks: Vec::new(),
+                    facts: Vec::new(),
+                    budget_reached: false,
+                };
+                let all_same = quiet.compare_records(subject, settings, records, place);
+                if all_same && tells_all(subject, settings) {
+                    let message = "records identical, bytes differ: the compression changed";
+                    self.check(Outcome::Warn, &sha256_path, message);
+                }
+            }
+            // The bytes differ already.
+            _ => {}
+        }
+    }
+
+    /// Compares count, root and header. Returns whether all are the same.
+    fn compare_records(
+        &mut self,
+        subject: &Subject,
+        settings: &Settings,
+        records: &Records,
+        place: &str,
+    ) -> bool {
+        let mut all_same = true;
+        if let Some(count) = &subject.digest.record_count {
+            // "007" and "7" are one number.
+            let declared = count.as_str().trim_start_matches('0');
+            let declared = if declared.is_empty() { "0" } else { declared };
+            let path = format!("{place}.digest.recordCount");
+            all_same &= self.compare_value(&path, declared, &records.count.to_string());
+        }
+        if let Some(root) = &subject.digest.merkle_root {
+            let path = format!("{place}.digest.merkleRoot");
+            all_same &= self.compare_value(&path, &root.to_string(), &records.root.to_string());
+        }
+        if let Some(header) = &settings.header_digest {
+            let found = records.header_digest;
+            let found = found.map_or("no header".to_owned(), |digest| digest.to_string());
+            let path = format!("{place}.annotations.headerDigest.sha256");
+            all_same &= self.compare_value(&path, &header.sha256.to_string(), &found);
+        }
+        all_same
+    }
+
+    fn compare_folder(&mut self, subject: &Subject, folder: &FolderEvidence, place: &str) {
+        let declared = subject.digest.sha256;
+        let found = folder.found.dir_hash();
+        let path = format!("{place}.digest.dirHash");
+        if self.compare_value(&path, &declared.to_string(), &found.to_string()) {
+            let files = folder.found.len() as u64;
+            self.facts.push(recomputed("files", files.into()));
             return;
         }
-        Some((counted_with, Ok(records))) if !same && counted_with.same_records(settings) => {
-            if subject.digest.merkle_root == Some(records.root) {
-                let message = "records identical, bytes differ: the compression changed";
-                let path = format!("{place}.digest.sha256");
-                checks.push(Check::new("V3", Outcome::Warn, &path, message));
-            }
+        let stored = folder.stored.as_ref();
+        let Some(stored) = stored.filter(|stored| stored.dir_hash() == declared) else {
+            let why = match &folder.stored {
+                Some(_) => "the manifest beside the folder is not the attested one",
+                None => "there is no manifest beside the folder",
+            };
+            let message = format!("{why}, so the files that differ cannot be named");
+            self.check(Outcome::Skip, &path, message);
+            return;
+        };
+        for difference in stored.differences(&folder.found) {
+            let (path, message) = match &difference {
+                Difference::Added(path) => (path, "was added"),
+                Difference::Lost(path) => (path, "is gone"),
+                Difference::Changed(path) => (path, "was changed"),
+            };
+            self.check(Outcome::Fail, path, message);
+        }
+    }
+
+    /// Compares one file with the folder's manifest, once that is known to be the attested one.
+    fn compare_member(&mut self, subject: &Subject, member: &MemberEvidence, dir_hash_path: &str) {
+        let (declared, found) = (subject.digest.sha256, member.manifest.dir_hash());
+        if declared != found {
+            let message = format!(
+                "does not match: the statement says {declared}, the manifest beside the folder has {found}"
+            );
+            let check = Check::new("V3", Outcome::Fail, dir_hash_path, message);
+            self.checks
+                .push(check.compared(found.to_string(), declared.to_string()));
             return;
         }
-        // Counted with the settings of another subject: this one's digest is not the data's.
-        _ => return,
-    };
-    let mut all_same = true;
-    if let Some(count) = &subject.digest.record_count {
-        // "007" and "7" are one number.
-        let declared = count.as_str().trim_start_matches('0');
-        let declared = if declared.is_empty() { "0" } else { declared };
-        let path = format!("{place}.digest.recordCount");
-        all_same &= compare_value(&path, declared, &records.count.to_string(), checks, facts);
-    }
-    if let Some(root) = &subject.digest.merkle_root {
-        let path = format!("{place}.digest.merkleRoot");
-        all_same &= compare_value(
-            &path,
-            &root.to_string(),
-            &records.root.to_string(),
-            checks,
-            facts,
-        );
-    }
-    if let Some(header) = &settings.header_digest {
-        let found = records
-            .header_digest
-            .map_or("no header".to_owned(), |d| d.to_string());
-        let path = format!("{at}.headerDigest.sha256");
-        all_same &= compare_value(&path, &header.sha256.to_string(), &found, checks, facts);
-    }
-    if !same && all_same && subject.digest.merkle_root.is_some() {
-        let message = match settings.compression() {
-            Compression::None => {
-                "records identical, bytes differ: only line ends or empty lines changed"
+        let path = member.path.as_str();
+        let found = member.sha256.to_string();
+        match member.manifest.get(path) {
+            Some(declared) if *declared == member.sha256 => {
+                self.facts.push(recomputed(path, found.into()));
+                let message = "is what the folder's manifest says; the other files were not read";
+                self.check(Outcome::Pass, path, message);
             }
-            _ => {
-                "records identical, bytes differ: only the way of compression, line ends or empty lines changed"
+            Some(declared) => {
+                let message =
+                    format!("does not match: the manifest says {declared}, the file has {found}");
+                let check = Check::new("V3", Outcome::Fail, path, message);
+                self.checks
+                    .push(check.compared(found, declared.to_string()));
             }
-        };
-        let path = format!("{place}.digest.sha256");
-        checks.push(Check::new("V3", Outcome::Warn, &path, message));
-    }
-}
-
-fn compare_folder(
-    subject: &Subject,
-    folder: &FolderEvidence,
-    place: &str,
-    checks: &mut Vec<Check>,
-    facts: &mut Vec<Fact>,
-) {
-    let declared = subject.digest.sha256;
-    let found = folder.found.dir_hash();
-    let path = format!("{place}.digest.dirHash");
-    if compare_value(
-        &path,
-        &declared.to_string(),
-        &found.to_string(),
-        checks,
-        facts,
-    ) {
-        facts.push(recomputed("files", (folder.found.len() as u64).into()));
-        return;
-    }
-    let trusted = folder
-        .stored
-        .as_ref()
-        .filter(|stored| stored.dir_hash() == declared);
-    let Some(stored) = trusted else {
-        let message = match &folder.stored {
-            Some(_) => {
-                "the manifest beside the folder is not the attested one, so the files that differ cannot be named"
-            }
-            None => {
-                "there is no manifest beside the folder, so the files that differ cannot be named"
-            }
-        };
-        checks.push(Check::new("V3", Outcome::Skip, &path, message));
-        return;
-    };
-    for difference in stored.differences(&folder.found) {
-        let (path, message) = match &difference {
-            Difference::Added(path) => (path, "was added"),
-            Difference::Lost(path) => (path, "is gone"),
-            Difference::Changed(path) => (path, "was changed"),
-        };
-        checks.push(Check::new("V3", Outcome::Fail, path, message));
-    }
-}
-
-/// Adds the check that a declared value is the one found, and the fact when it is.
-fn compare_value(
-    path: &str,
-    declared: &str,
-    found: &str,
-    checks: &mut Vec<Check>,
-    facts: &mut Vec<Fact>,
-) -> bool {
-    let same = declared == found;
-    if same {
-        checks.push(Check::new(
-            "V3",
-            Outcome::Pass,
-            path,
-            "equals what the data has",
-        ));
-        facts.push(recomputed(path, found.into()));
-    } else {
-        let message =
-            format!("does not match: the statement says {declared}, the data has {found}");
-        checks.push(Check::new("V3", Outcome::Fail, path, message).compared(found, declared));
-    }
-    same
-}
-
-/// Compares one file with the folder's manifest, once that is known to be the attested one.
-fn compare_member(
-    subject: &Subject,
-    member: &MemberEvidence,
-    dir_hash_path: &str,
-    checks: &mut Vec<Check>,
-    facts: &mut Vec<Fact>,
-) {
-    let (declared, found) = (subject.digest.sha256, member.manifest.dir_hash());
-    if declared != found {
-        let message = format!(
-            "does not match: the statement says {declared}, the manifest beside the folder has {found}"
-        );
-        let check = Check::new("V3", Outcome::Fail, dir_hash_path, message);
-        checks.push(check.compared(found.to_string(), declared.to_string()));
-        return;
-    }
-    let path = member.path.as_str();
-    let found = member.sha256.to_string();
-    checks.push(match member.manifest.get(path) {
-        Some(declared) if *declared == member.sha256 => {
-            facts.push(recomputed(path, found.into()));
-            let message = "is what the folder's manifest says; the other files were not read";
-            Check::new("V3", Outcome::Pass, path, message)
+            None => self.check(Outcome::Fail, path, "is not in the folder's manifest"),
         }
-        Some(declared) => {
-            let message =
-                format!("does not match: the manifest says {declared}, the file has {found}");
-            Check::new("V3", Outcome::Fail, path, message).compared(found, declared.to_string())
-        }
-        None => Check::new("V3", Outcome::Fail, path, "is not in the folder's manifest"),
-    });
+    }
+}
+
+/// Whether equal count, root and header mean that nothing but spelling differs.
+fn tells_all(subject: &Subject, settings: &Settings) -> bool {
+    let header_told = !settings.has_header() || settings.header_digest.is_some();
+    subject.digest.merkle_root.is_some() && header_told
+}
+
+fn only_spelling(settings: &Settings) -> String {
+    let mut what = vec!["line ends"];
+    if settings.format == Format::JsonLines {
+        what.push("empty lines");
+    }
+    if settings.encoding() == Encoding::Rfc8785 {
+        what.push("spacing, key order or number forms");
+    }
+    if settings.compression() != Compression::None {
+        what.push("the way of compression");
+    }
+    format!(
+        "records identical, bytes differ: only {} changed",
+        what.join(", ")
+    )
 }
 
 fn recomputed(path: &str, value: Json) -> Fact {
@@ -488,38 +499,72 @@ fn recomputed(path: &str, value: Json) -> Fact {
 }
 
 /// What the statement says and nobody checked.
-fn declared_facts(statement: &Statement) -> Vec<Fact> {
-    let json = statement.to_json();
-    let paths: &[&[&str]] = match &statement.predicate {
-        Predicate::Origin(_) => &[
-            &["origin", "source"],
-            &["origin", "collectionTimestamp"],
-            &["collector", "id"],
-        ],
-        Predicate::Transform(_) => &[
-            &["transform", "type"],
-            &["transform", "name"],
-            &["executor", "id"],
-            &["inputs"],
-            &["metadata", "startedOn"],
-            &["metadata", "finishedOn"],
-        ],
-        Predicate::StreamWindow(_) => &[
-            &["stream", "id"],
-            &["window", "type"],
-            &["integrity", "merkleTree", "root"],
-        ],
-    };
-    let find = |path: &&[&str]| {
-        let start = json.get("predicate")?;
-        let value = path.iter().try_fold(start, |value, key| value.get(key))?;
-        Some(Fact {
-            path: format!("predicate.{}", path.join(".")),
-            value: value.clone(),
+fn declared_facts(statement: &Statement, subject: &Subject, place: &str) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    let mut declare = |path: &str, value: Option<Json>| {
+        facts.extend(value.map(|value| Fact {
+            path: path.to_owned(),
+            value,
             basis: Basis::Declared,
-        })
+        }));
     };
-    paths.iter().filter_map(find).collect()
+    declare(&format!("{place}.name"), Some(subject.name.write()));
+    for (key, time) in [
+        ("windowStart", &subject.digest.window_start),
+        ("windowEnd", &subject.digest.window_end),
+    ] {
+        declare(
+            &format!("{place}.digest.{key}"),
+            time.as_ref().map(Shape::write),
+        );
+    }
+    match &statement.predicate {
+        Predicate::Origin(predicate) => {
+            let origin = &predicate.origin;
+            declare("predicate.origin.source", Some(origin.source.write()));
+            let time = origin.collection_timestamp.write();
+            declare("predicate.origin.collectionTimestamp", Some(time));
+            declare(
+                "predicate.origin.geography",
+                origin.geography.as_ref().map(Shape::write),
+            );
+            declare(
+                "predicate.origin.consent",
+                origin.consent.as_ref().map(Shape::write),
+            );
+            declare(
+                "predicate.collector.id",
+                Some(predicate.collector.id.write()),
+            );
+            declare(
+                "predicate.schema",
+                predicate.schema.as_ref().map(Shape::write),
+            );
+            let dta = predicate.dta_compliance.as_ref().map(Shape::write);
+            declare("predicate.dtaCompliance", dta);
+        }
+        Predicate::Transform(predicate) => {
+            declare(
+                "predicate.transform.type",
+                Some(predicate.transform.kind.write()),
+            );
+            let name = predicate.transform.name.as_ref().map(Shape::write);
+            declare("predicate.transform.name", name);
+            declare("predicate.executor.id", Some(predicate.executor.id.write()));
+            declare("predicate.inputs", Some(predicate.inputs.write()));
+            declare(
+                "predicate.metadata",
+                predicate.metadata.as_ref().map(Shape::write),
+            );
+        }
+        Predicate::StreamWindow(predicate) => {
+            declare("predicate.stream.id", Some(predicate.stream.id.write()));
+            declare("predicate.window", Some(predicate.window.write()));
+            let root = predicate.integrity.merkle_tree.root.write();
+            declare("predicate.integrity.merkleTree.root", Some(root));
+        }
+    }
+    facts
 }
 
 fn lineage_not_walked(statement: &Statement) -> Option<Check> {
@@ -536,48 +581,62 @@ fn lineage_not_walked(statement: &Statement) -> Option<Check> {
     ))
 }
 
-/// Other statements about the same bytes that say something else (attack 45).
-fn conflicts(candidates: &Candidates, chosen: &Candidate, sha256: &Digest) -> Vec<Check> {
-    let about_this = |candidate: &&Candidate| {
-        let statement = candidate.statement.as_ref();
-        let subjects = statement.map_or(&[][..], |s| s.subject.as_slice());
-        subjects
-            .iter()
-            .any(|subject| subject.digest.sha256 == *sha256)
+/// What is to be said of the other statements in the file: that one cannot be read, or that it
+/// says something else about the same bytes (attack 45).
+fn others(candidates: &Candidates, chosen: &Candidate, sha256: &Digest) -> Vec<Check> {
+    /// Enough to see that something is wrong with the file.
+    const MOST: usize = 10;
+    let predicate = chosen
+        .statement
+        .as_ref()
+        .map(|statement| &statement.predicate);
+    let about_this = |statement: &Statement| {
+        let mut subjects = statement.subject.as_slice().iter();
+        subjects.any(|subject| subject.digest.sha256 == *sha256)
     };
-    let predicate =
-        |candidate: &Candidate| candidate.statement.as_ref().map(|s| s.predicate.clone());
-    candidates
+    let told = candidates
         .0
         .iter()
-        .filter(about_this)
-        .filter(|other| predicate(other) != predicate(chosen))
-        .map(|other| {
-            let message = format!(
-                "another statement about the same data says something else: sha256:{}",
-                other.attestation.id
-            );
-            Check::new("D1", Outcome::Warn, "predicate", message)
-        })
-        .collect()
+        .filter(|other| other.id != chosen.id)
+        .filter_map(|other| {
+            let id = other.id;
+            match &other.statement {
+                None => {
+                    let why = other
+                        .checks
+                        .iter()
+                        .find(|check| check.outcome == Outcome::Fail)?;
+                    let (path, message) = (&why.path, &why.message);
+                    let message =
+                        format!("another statement, sha256:{id}, is not valid: {path} {message}");
+                    Some(Check::new("V2", Outcome::Warn, "", message))
+                }
+                Some(statement)
+                    if about_this(statement) && Some(&statement.predicate) != predicate =>
+                {
+                    let message = format!(
+                        "another statement about the same data says something else: sha256:{id}"
+                    );
+                    Some(Check::new("D1", Outcome::Warn, "predicate", message))
+                }
+                Some(_) => None,
+            }
+        });
+    told.take(MOST).collect()
 }
 
 /// Refuses a level that this verification cannot give. Returns whether it could not be told
 /// because there are signatures that were not looked at.
-fn check_level(asked: Level, attestation: &Attestation, checks: &mut Vec<Check>) -> bool {
+fn check_level(asked: Level, candidate: &Candidate, checks: &mut Vec<Check>) -> bool {
     if asked == Level::L1 {
         return false;
     }
-    match attestation.unverified_signatures {
-        None | Some(0) => {
-            let message = format!("the statement is unsigned, and {asked} needs a signature");
-            checks.push(Check::new("L2.P.1", Outcome::Fail, "", message));
-            false
-        }
-        Some(_) => {
-            let message = format!("this version does not verify signatures, which {asked} needs");
-            checks.push(Check::new("L2.V.1", Outcome::Skip, "signatures", message));
-            true
-        }
+    if candidate.is_signed {
+        let message = format!("this version does not verify signatures, which {asked} needs");
+        checks.push(Check::new("L2.V.1", Outcome::Skip, "signatures", message));
+    } else {
+        let message = format!("the statement is unsigned, and {asked} needs a signature");
+        checks.push(Check::new("L2.P.1", Outcome::Fail, "", message));
     }
+    candidate.is_signed
 }

@@ -141,7 +141,8 @@ fn every_valid_case_is_written_and_read_back_unchanged() {
         let Ok(value) = Json::parse(&document, &Limits::DEFAULT) else {
             continue;
         };
-        let (Some(statement), _) = makoto::statement::Statement::read(&value, Level::L1) else {
+        let (Some(statement), _) = makoto::statement::Statement::read(value.clone(), Level::L1)
+        else {
             continue;
         };
         assert_eq!(statement.to_json(), value, "{path}");

@@ -9,7 +9,7 @@ use makoto::statement::Times;
 use makoto_data::{Existing, Outcome, Sidecar, Written, attestation_path, write_manifest};
 
 use super::Output;
-use crate::dataset::Measured;
+use crate::dataset::{Measured, same_file};
 use crate::draft::Finished;
 use crate::failure::Failure;
 use crate::screen::{self, Plain};
@@ -47,6 +47,13 @@ impl WriteArgs {
     /// The attestation files for these datasets: beside each, or the one that was named.
     pub(crate) fn sidecars(&self, data: &[&Path]) -> Result<Vec<Sidecar>, Failure> {
         match &self.out {
+            Some(out) if data.iter().any(|data| same_file(data, out)) => {
+                let shown = out.to_string_lossy();
+                Err(
+                    Failure::usage(format!("--out {} is the data itself", Plain(&shown)))
+                        .hint("name another file for the attestation"),
+                )
+            }
             Some(out) => Ok(vec![Sidecar::at(out.clone())]),
             None => {
                 let beside = data
@@ -78,7 +85,7 @@ impl Writing<'_> {
         }
         for folder in data.iter().filter(|_| !self.args.no_manifest) {
             if let Some(manifest) = &folder.manifest {
-                write_manifest(&folder.path, manifest)?;
+                write_manifest(&folder.path, manifest, existing)?;
             }
         }
         let mut written = Vec::new();
@@ -195,6 +202,6 @@ pub(crate) fn key_value(text: &str) -> Result<(String, String), String> {
 pub(crate) fn string_map(pairs: &[(String, String)]) -> Option<Json> {
     let members = pairs
         .iter()
-        .map(|(key, value)| (key.clone(), value.as_str().into()));
+        .map(|(key, value)| (key.as_str(), value.as_str()));
     (!pairs.is_empty()).then(|| Json::Object(members.collect()))
 }

@@ -1,14 +1,19 @@
+use std::collections::HashMap;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
+use makoto::datetime::DateTime;
 use makoto::json::Json;
 use makoto::predicate::PredicateType;
 use makoto::secret::Masker;
 use makoto::statement::Times;
-use makoto_data::{DataError, Existing, Fingerprint, FolderFile, Links, fingerprint, folder_files};
+use makoto_data::{
+    DataError, Existing, Fingerprint, FolderFile, Links, NewFile, entry_fingerprint, fingerprint,
+    folder_files,
+};
 
 use super::Output;
 use super::attest::{WriteArgs, Writing};
@@ -16,7 +21,7 @@ use super::step::{Input, StepArgs, refuse_in_place, subjects};
 use crate::clock;
 use crate::code::Code;
 use crate::dataset::{BadRecords, Measured, RecordArgs};
-use crate::draft::Draft;
+use crate::draft::{Draft, Finished};
 use crate::failure::Failure;
 use crate::screen::{self, Plain};
 use crate::signals::StopSignals;
@@ -86,6 +91,7 @@ impl Run {
         let inputs_before = states(&self.inputs, links)?;
         let inputs = Input::read_all(&self.inputs, &self.records)?;
         let code = Code::of(&command, &[&self.inputs[..], &self.outputs[..]].concat())?;
+        self.rehearse(&executor, &inputs, &code)?;
         if self.dry_run {
             self.show_plan(&command, &executor, &inputs, &code);
             return Ok(0);
@@ -103,22 +109,13 @@ impl Run {
         refuse_changed_inputs(&inputs, inputs_before, &self.records)?;
         code.refuse_changed()?;
         refuse_untouched_outputs(&self.outputs, &outputs_before, links)?;
+        refuse_in_place(&self.inputs, &self.outputs)?;
         let read = |path: &PathBuf| Measured::read(path, &self.records, BadRecords::Refuse);
         let outputs: Result<Vec<_>, _> = self.outputs.iter().map(read).collect();
         let outputs = outputs?;
 
-        let mut draft = Draft::default();
-        self.step.fill(&mut draft, &executor, &inputs, &outputs)?;
-        let mut masker = Masker::new();
-        let command = masker.mask_arguments(&command, "command");
-        let command: Vec<Json> = command.into_iter().map(Json::from).collect();
-        draft.set("transform.parameters.command", Some(command));
-        code.fill(&mut draft);
-        draft.set("metadata.startedOn", Some(started.as_str()));
-        draft.set("metadata.finishedOn", Some(finished.as_str()));
-        draft.set("metadata.exitStatus", Some(0));
-        let subjects = subjects(&outputs, &self.names)?;
-        let statement = draft.finish(PredicateType::Transform, subjects, masker)?;
+        let times = [started, finished];
+        let statement = self.statement(&executor, &inputs, &outputs, &code, &times)?;
         let writing = Writing {
             args: &self.write,
             times: Times::Ignore,
@@ -135,6 +132,55 @@ impl Run {
             code.scope()
         ));
         Ok(0)
+    }
+
+    fn statement(
+        &self,
+        executor: &str,
+        inputs: &[Input],
+        outputs: &[Measured],
+        code: &Code,
+        [started, finished]: &[DateTime; 2],
+    ) -> Result<Finished, Failure> {
+        let mut draft = Draft::default();
+        self.step.fill(&mut draft, executor, inputs, outputs)?;
+        if draft.has("transform.parameters.command") {
+            return Err(
+                Failure::usage("the parameter \"command\" is the command line itself")
+                    .hint("give that --param another name"),
+            );
+        }
+        let mut masker = Masker::new();
+        let command = masker.mask_arguments(&self.expanded()?, "command");
+        let command: Vec<Json> = command.into_iter().map(Json::from).collect();
+        draft.set("transform.parameters.command", Some(command));
+        code.fill(&mut draft);
+        draft.set("metadata.startedOn", Some(started.as_str()));
+        draft.set("metadata.finishedOn", Some(finished.as_str()));
+        draft.set("metadata.exitStatus", Some(0));
+        let subjects = subjects(outputs, &self.names)?;
+        draft.finish(PredicateType::Transform, subjects, masker)
+    }
+
+    /// Makes the statement with outputs that are not there yet, and looks whether its files can
+    /// be written: what would stop it afterwards must stop it before the command runs.
+    fn rehearse(&self, executor: &str, inputs: &[Input], code: &Code) -> Result<(), Failure> {
+        let outputs: Vec<_> = self
+            .outputs
+            .iter()
+            .map(|path| Measured::expected(path))
+            .collect();
+        let now = clock::now()?;
+        self.statement(executor, inputs, &outputs, code, &[now.clone(), now])?;
+        let paths: Vec<_> = self.outputs.iter().map(PathBuf::as_path).collect();
+        for sidecar in self.write.sidecars(&paths)? {
+            NewFile::at(sidecar.path()).map_err(|error| {
+                let shown = sidecar.path().to_string_lossy();
+                Failure::usage(format!("cannot write {}: {error}", Plain(&shown)))
+                    .hint("the command was not run; make the folder, or give another --out")
+            })?;
+        }
+        Ok(())
     }
 
     /// The command with `{input}` and `{output}` filled in.
@@ -176,7 +222,13 @@ impl Run {
             return Ok(());
         }
         let paths: Vec<_> = self.outputs.iter().map(PathBuf::as_path).collect();
-        for sidecar in self.write.sidecars(&paths)? {
+        let data: Vec<_> = self
+            .inputs
+            .iter()
+            .map(PathBuf::as_path)
+            .chain(paths)
+            .collect();
+        for sidecar in self.write.sidecars(&data)? {
             if fingerprint(sidecar.path())?.is_some() {
                 let shown = sidecar.path().to_string_lossy();
                 return Err(Failure::contradiction(format!(
@@ -190,10 +242,14 @@ impl Run {
     }
 
     fn show_plan(&self, command: &[String], executor: &str, inputs: &[Input], code: &Code) {
-        let masked = Masker::new().mask_arguments(command, "command");
+        let mut masker = Masker::new();
+        let masked = masker.mask_arguments(command, "command");
+        let mut masked: Json = masked.into_iter().map(Json::from).collect();
+        masker.mask_known_values(&mut masked);
         screen::result("would run:");
-        for argument in masked {
-            screen::result(format!("  {}", Plain(&argument)));
+        for argument in masked.as_array().unwrap_or_default() {
+            let argument = argument.as_str().unwrap_or_default();
+            screen::result(format!("  {}", Plain(argument)));
         }
         screen::result(format!(
             "as {} ({})",
@@ -272,7 +328,8 @@ fn refused_status(ended: &Ended) -> Option<u8> {
 #[derive(Debug, PartialEq, Eq)]
 enum State {
     Absent,
-    File(Fingerprint),
+    /// What the path leads to, and the path's own entry, which may be a link.
+    File(Fingerprint, Fingerprint),
     Folder(Vec<FolderFile>),
 }
 
@@ -285,7 +342,32 @@ impl State {
                 Err(error) => Err(error.into()),
             };
         }
-        Ok(fingerprint(path)?.map_or(Self::Absent, Self::File))
+        match (fingerprint(path)?, entry_fingerprint(path)?) {
+            (Some(file), Some(entry)) => Ok(Self::File(file, entry)),
+            _ => Ok(Self::Absent),
+        }
+    }
+
+    /// What in this state is as it was in `before`, if anything: the file, or a file of the
+    /// folder. A change of attributes alone is none of the data.
+    fn untouched_since(&self, before: &Self) -> Option<String> {
+        match (self, before) {
+            (Self::File(after, _), Self::File(before, _)) => {
+                after.same_content_state(before).then(String::new)
+            }
+            (Self::Folder(after), Self::Folder(before)) => {
+                let before: HashMap<_, _> = before
+                    .iter()
+                    .map(|file| (&file.name, &file.fingerprint))
+                    .collect();
+                let untouched = after.iter().find(|file| {
+                    let then = before.get(&file.name);
+                    then.is_some_and(|then| file.fingerprint.same_content_state(then))
+                });
+                untouched.map(|file| format!("/{}", file.name))
+            }
+            _ => None,
+        }
     }
 
     /// Whether a write right after this state was taken might not show in the next: clocks of
@@ -296,7 +378,7 @@ impl State {
         let now = now.map_or(0, |now| now.as_secs() as i64);
         let newest = match self {
             Self::Absent => None,
-            Self::File(state) => Some(state.changed_unix()),
+            Self::File(state, _) => Some(state.changed_unix()),
             Self::Folder(files) => files.iter().map(|f| f.fingerprint.changed_unix()).max(),
         };
         newest.is_some_and(|changed| changed + TICK >= now)
@@ -346,17 +428,18 @@ fn refuse_untouched_outputs(
 ) -> Result<(), Failure> {
     for (path, (before, _)) in outputs.iter().zip(before) {
         let after = State::of(path, links)?;
-        let what = match after {
-            State::Absent => "does not exist after the command ran",
-            _ if after == *before => "was left as it was by the command",
-            _ => continue,
+        let shown = Plain(&path.to_string_lossy()).to_string();
+        let message = match after.untouched_since(before) {
+            _ if after == State::Absent => {
+                format!("output {shown} does not exist after the command ran")
+            }
+            Some(file) => format!("output {shown}{file} was left as it was by the command"),
+            None => continue,
         };
-        let shown = path.to_string_lossy();
-        return Err(Failure::contradiction(format!(
-            "output {} {what}, so nothing was attested",
-            Plain(&shown)
-        ))
-        .hint("name the files that the command writes, with the paths it writes them to"));
+        return Err(
+            Failure::contradiction(format!("{message}, so nothing was attested"))
+                .hint("name just the files that the command writes, or let it fill a new folder"),
+        );
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use makoto::limits::Limits;
 use makoto_data::Sidecar;
 
 use super::attest::{key_value, string_map};
-use crate::dataset::{Attested, BadRecords, Measured, RecordArgs};
+use crate::dataset::{Attested, BadRecords, Measured, RecordArgs, same_file};
 use crate::draft::Draft;
 use crate::failure::Failure;
 use crate::screen::Plain;
@@ -88,7 +88,7 @@ impl Input {
         let mut input = Json::from([("name", name.into()), ("digest", digest.into())]);
         if let (Some(attested), Json::Object(members)) = (&self.attested, &mut input) {
             let reference = attested.reference.as_str();
-            members.insert("attestationRef".to_owned(), reference.into());
+            members.insert("attestationRef", reference.into());
         }
         Ok(input)
     }
@@ -151,7 +151,7 @@ impl StepArgs {
             // `5` is a number and `abc` a string, as one would think.
             let json = Json::parse(value.as_bytes(), &Limits::DEFAULT);
             let value = json.unwrap_or_else(|_| value.as_str().into());
-            if parameters.insert(key.clone(), value).is_some() {
+            if parameters.insert(key, value).is_some() {
                 return Err(Failure::usage(format!("parameter {key:?} is given twice")));
             }
         }
@@ -183,12 +183,10 @@ fn bytes_of(data: &[&Measured]) -> u64 {
     data.iter().map(|data| data.bytes).sum()
 }
 
-/// Refuses inputs and outputs that are the same file, by whatever path.
+/// Refuses inputs and outputs that are the same file, by whatever path or link.
 pub(crate) fn refuse_in_place(inputs: &[PathBuf], outputs: &[PathBuf]) -> Result<(), Failure> {
-    let real = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
-    let inputs: Vec<_> = inputs.iter().map(real).collect();
     for output in outputs {
-        if inputs.contains(&real(output)) {
+        if inputs.iter().any(|input| same_file(input, output)) {
             let shown = output.to_string_lossy();
             return Err(
                 Failure::usage(format!("{} is both input and output", Plain(&shown)))

@@ -1,5 +1,4 @@
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -12,13 +11,13 @@ use makoto::verify::{
     Asked, Candidates, Evidence, FileEvidence, FolderEvidence, MemberEvidence, verify,
 };
 use makoto_data::{
-    FileDigest, Links, Sidecar, SidecarError, apparent_compression, attestation_path, digest_file,
-    digest_folder, read_manifest,
+    FileDigest, Links, NewFile, Sidecar, SidecarError, apparent_compression, attestation_path,
+    digest_file, digest_folder, member_path, read_manifest,
 };
-use tempfile::NamedTempFile;
 
 use super::{LevelArg, Output};
 use crate::clock;
+use crate::dataset::same_file;
 use crate::failure::Failure;
 use crate::progress::Bar;
 use crate::screen::{self, Detail, Plain};
@@ -115,17 +114,15 @@ impl Verify {
 
     /// The statements of the attestation file, or the report that there are none.
     fn candidates(&self, now: &DateTime) -> Result<Result<Candidates, Box<Report>>, Failure> {
-        let path = match &self.attestation {
-            Some(path) => path.clone(),
-            None => attestation_path(&self.data)?,
-        };
-        let fail = |check| Ok(Err(Box::new(Report::from_checks(vec![check], now.clone()))));
+        let path = self.attestation_path()?;
         let shown = path.to_string_lossy().into_owned();
         let bytes = match Sidecar::at(path).read() {
             Ok(Some(bytes)) => bytes,
             Ok(None) => {
                 let message = format!("no attestation: there is no file {shown}");
-                return fail(Check::new("V1", Outcome::Fail, "", message));
+                let check = Check::new("V1", Outcome::Fail, "", message);
+                let report = Report::from_checks(vec![check], now.clone());
+                return Ok(Err(Box::new(report)));
             }
             Err(SidecarError::TooLarge { limit, .. }) => {
                 let message = format!("the attestation is larger than {limit} bytes");
@@ -137,7 +134,7 @@ impl Verify {
         };
         match Attestation::parse_file(&bytes) {
             Ok(attestations) => Ok(Ok(Candidates::read(attestations))),
-            Err(error) => fail(refusal(&error)),
+            Err(error) => Ok(Err(Box::new(refusal(&error, now.clone())))),
         }
     }
 
@@ -161,13 +158,11 @@ impl Verify {
     }
 
     fn read_member(&self, member: &str) -> Result<Evidence, Failure> {
-        makoto::manifest::check_path(member)
-            .map_err(|error| Failure::usage(format!("--member: {error}")))?;
         let manifest = read_manifest(&self.data).ok_or_else(|| {
             Failure::usage("there is no manifest beside the folder")
                 .hint("verify the whole folder, or get its .manifest from its producer")
         })?;
-        let path = self.data.join(member);
+        let path = member_path(&self.data, member, self.links())?;
         let digest = digest_file(&path, None, &|_| {}, None)?;
         Ok(Evidence::Member(MemberEvidence {
             manifest,
@@ -183,26 +178,25 @@ impl Verify {
         now: DateTime,
     ) -> Result<Report, Failure> {
         let mut copy = match &self.output {
-            Some(path) => Some(Copy::beside(path)?),
+            Some(path) => Some(self.copy_at(path)?),
             None => None,
         };
-        // Several statements may count records in several ways; the first pass takes the newest.
-        let newest = candidates.settings().into_iter().next();
-        let writer = copy.as_mut().map(|copy| copy.file.as_file_mut());
-        let mut digest = self.read_file(newest.as_ref(), writer)?;
-        let mut counted_with = newest;
-        let wanted = candidates.settings_for(&digest.sha256).cloned();
-        // Nothing can pass any more, but it is worth a look whether only the compression changed.
-        let recompressed = || -> Result<Option<Settings>, Failure> {
-            let mut settings = candidates.settings().into_iter().next();
-            if let Some(settings) = &mut settings {
-                settings.compression = Some(apparent_compression(&self.data)?);
-            }
-            Ok(settings)
-        };
-        let wanted = match candidates.knows(&digest.sha256) {
-            true => wanted,
-            false => recompressed()?,
+        let name = asked.name;
+        let to_try = candidates.settings_to_try(name).cloned();
+        let mut digest = self.read_file(to_try.as_ref(), copy.as_mut().map(NewFile::file))?;
+        let mut counted_with = to_try;
+        // Several statements may count records in several ways; which one counts is known now.
+        let wanted = match candidates.settings_for(&digest.sha256, name) {
+            Some(settings) => settings.cloned(),
+            // Nothing can pass any more, but it is worth a look whether only the compression
+            // changed.
+            None => match counted_with.clone() {
+                Some(mut settings) => {
+                    settings.compression = Some(apparent_compression(&self.data)?);
+                    Some(settings)
+                }
+                None => None,
+            },
         };
         if wanted.is_some() && wanted != counted_with {
             let again = self.read_file(wanted.as_ref(), None)?;
@@ -219,9 +213,45 @@ impl Verify {
         }));
         let report = verify(candidates, &evidence, asked, now);
         if let (Some(copy), Verdict::Pass) = (copy, report.verdict) {
-            copy.keep(&self.data)?;
+            copy.keep(&self.data)
+                .map_err(|error| self.cannot_copy(&error))?;
         }
         Ok(report)
+    }
+
+    /// Starts the copy. What it would overwrite must be a plain file, and not what is verified.
+    fn copy_at(&self, path: &Path) -> Result<NewFile, Failure> {
+        let shown = Plain(&path.to_string_lossy()).to_string();
+        let is_other = std::fs::symlink_metadata(path).is_ok_and(|data| !data.is_file());
+        if is_other {
+            return Err(Failure::usage(format!(
+                "--output {shown} is there and is no plain file"
+            )));
+        }
+        let attestation = self.attestation_path()?;
+        if [&self.data, &attestation]
+            .into_iter()
+            .any(|read| same_file(read, path))
+        {
+            return Err(
+                Failure::usage(format!("--output {shown} is what is being verified"))
+                    .hint("name another file for the copy"),
+            );
+        }
+        NewFile::at(path).map_err(|error| self.cannot_copy(&error))
+    }
+
+    fn cannot_copy(&self, error: &std::io::Error) -> Failure {
+        let path = self.output.as_deref().unwrap_or(Path::new(""));
+        let shown = path.to_string_lossy();
+        Failure::usage(format!("cannot write {}: {error}", Plain(&shown)))
+    }
+
+    fn attestation_path(&self) -> Result<PathBuf, Failure> {
+        match &self.attestation {
+            Some(path) => Ok(path.clone()),
+            None => Ok(attestation_path(&self.data)?),
+        }
     }
 
     fn read_file(
@@ -233,51 +263,5 @@ impl Verify {
         let progress = |bytes| bar.add(bytes);
         let copy = copy.map(|file| file as &mut (dyn Write + Send));
         Ok(digest_file(&self.data, settings, &progress, copy)?)
-    }
-}
-
-/// A copy that gets its name only when the data passes. Until then, and when the program is
-/// killed, nothing of that name is there.
-struct Copy {
-    file: NamedTempFile,
-    path: PathBuf,
-}
-
-impl Copy {
-    fn beside(path: &Path) -> Result<Self, Failure> {
-        let folder = match path.parent() {
-            Some(parent) if parent != Path::new("") => parent,
-            _ => Path::new("."),
-        };
-        let file = tempfile::Builder::new()
-            .prefix(".makoto-")
-            .suffix(".tmp")
-            .tempfile_in(folder);
-        match file {
-            Ok(file) => Ok(Self {
-                file,
-                path: path.to_owned(),
-            }),
-            Err(error) => Err(Self::failed(path, &error)),
-        }
-    }
-
-    fn keep(self, data: &Path) -> Result<(), Failure> {
-        let Self { file, path } = self;
-        let readers = std::fs::metadata(data).map_or(0, |data| data.permissions().mode() & 0o444);
-        let permissions = std::fs::Permissions::from_mode(readers | 0o600);
-        file.as_file()
-            .set_permissions(permissions)
-            .and_then(|()| file.as_file().sync_all())
-            .map_err(|error| Self::failed(&path, &error))?;
-        match file.persist(&path) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Self::failed(&path, &error.error)),
-        }
-    }
-
-    fn failed(path: &Path, error: &std::io::Error) -> Failure {
-        let shown = path.to_string_lossy();
-        Failure::usage(format!("cannot write {}: {error}", Plain(&shown)))
     }
 }

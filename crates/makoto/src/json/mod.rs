@@ -8,18 +8,16 @@
 //! Numbers keep the text they were written with: a count above 2^53 is read as it stands
 //! and never rounded. [`crate::canonical`] decides what may be written.
 
+mod object;
 mod reader;
 
-use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
+pub use object::Object;
 pub(crate) use reader::segment;
 pub use reader::{Fault, ReadError};
 
 use crate::limits::Limits;
-
-/// Members of a JSON object, by key.
-pub type Object = BTreeMap<String, Json>;
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,7 +106,14 @@ impl Number {
     /// Whether the value is mathematically an integer, however it is written (`1.0`, `1e2`).
     pub fn is_integer(&self) -> bool {
         let (mantissa, exponent) = match self.0.split_once(['e', 'E']) {
-            Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().unwrap_or(i64::MAX)),
+            Some((mantissa, exponent)) => {
+                // An exponent beyond what fits is as good as the largest of its sign.
+                let beyond = match exponent.starts_with('-') {
+                    true => i64::MIN,
+                    false => i64::MAX,
+                };
+                (mantissa, exponent.parse::<i64>().unwrap_or(beyond))
+            }
             None => (self.0.as_str(), 0),
         };
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -157,7 +162,7 @@ json_from! {
 
 impl<const N: usize> From<[(&str, Json); N]> for Json {
     fn from(members: [(&str, Json); N]) -> Self {
-        Self::Object(members.map(|(key, value)| (key.to_owned(), value)).into())
+        Self::Object(members.into_iter().collect())
     }
 }
 

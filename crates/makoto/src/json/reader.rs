@@ -45,7 +45,7 @@ pub enum Fault {
         needed: &'static str,
     },
     /// Something follows the document.
-    #[error("not valid JSON: something follows the document")]
+    #[error("not valid JSON: something follows the document (of JSON Lines, give one line)")]
     TrailingBytes,
     /// An object names a key twice; parsers differ on which one counts.
     #[error("not valid JSON: duplicate key {0:?}")]
@@ -177,10 +177,10 @@ impl Reader<'_> {
 
     fn object(&mut self, depth: usize) -> Result<Json, Refusal> {
         self.enter(depth)?;
-        let mut members = Object::new();
+        let mut members = Vec::new();
         self.skip_white_space();
         if self.take(b'}') {
-            return Ok(Json::Object(members));
+            return Ok(Json::Object(Object::new()));
         }
         loop {
             self.skip_white_space();
@@ -194,18 +194,19 @@ impl Reader<'_> {
                 return Err(self.unexpected("':'"));
             }
             self.skip_white_space();
-            if members.contains_key(&key) {
-                self.position = start;
-                return Err(Fault::DuplicateKey(key).into());
-            }
             let value = match self.value(depth) {
                 Ok(value) => value,
                 Err(refusal) => return Err(refusal.below(segment(&key))),
             };
-            members.insert(key, value);
+            members.push((key, start, value));
             self.skip_white_space();
             if self.take(b'}') {
-                return Ok(Json::Object(members));
+                return Object::of_members(members)
+                    .map(Json::Object)
+                    .map_err(|(place, key)| {
+                        self.position = place;
+                        Fault::DuplicateKey(key).into()
+                    });
             }
             if !self.take(b',') {
                 return Err(self.unexpected("',' or '}'"));
@@ -393,13 +394,22 @@ impl Reader<'_> {
     }
 }
 
+/// Characters of a key that a path shows. A document may have one of megabytes.
+const LONGEST_SEGMENT: usize = 80;
+
 /// A key as a path segment; one that would be ambiguous is quoted in brackets.
 pub(crate) fn segment(key: &str) -> String {
     let plain = !key.is_empty()
         && key
             .chars()
             .all(|c| !matches!(c, '.' | '[' | ']' | '"') && !c.is_whitespace());
-    if plain {
+    let short = key
+        .char_indices()
+        .nth(LONGEST_SEGMENT)
+        .map(|(end, _)| &key[..end]);
+    if let Some(short) = short {
+        format!("[{short:?}…]")
+    } else if plain {
         key.to_owned()
     } else {
         format!("[{key:?}]")
@@ -438,6 +448,9 @@ mod tests {
         let error = parse(r#"{"type":1,"\u0074ype":2}"#).expect_err("refused");
         assert_eq!(error.fault, Fault::DuplicateKey("type".into()));
         assert_eq!(error.offset, 10);
+        // In the inner object, not where the outer one ends.
+        let error = parse(r#"{"x":{"b":1,"a":2,"b":3},"y":0}"#).expect_err("refused");
+        assert_eq!((error.offset, error.path.as_str()), (18, "x"));
     }
 
     #[test]
@@ -449,11 +462,20 @@ mod tests {
     #[test]
     fn integers_are_told_by_value_not_by_spelling() {
         for text in [
-            "0", "-0", "1.0", "1e2", "1.5e1", "100e-2", "0.0e-9", "0e-5", "120e-1",
+            "0",
+            "-0",
+            "1.0",
+            "1e2",
+            "1.5e1",
+            "100e-2",
+            "0.0e-9",
+            "0e-5",
+            "120e-1",
+            "1e99999999999999999999",
         ] {
             assert!(number(text).is_integer(), "{text}");
         }
-        for text in ["0.5", "1e-1", "1.25e1", "100e-3"] {
+        for text in ["0.5", "1e-1", "1.25e1", "100e-3", "1e-99999999999999999999"] {
             assert!(!number(text).is_integer(), "{text}");
         }
         assert!(!number("-0").is_negative());

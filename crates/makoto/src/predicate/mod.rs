@@ -71,7 +71,7 @@ impl Predicate {
 
     pub(crate) fn read(
         kind: PredicateType,
-        value: &Json,
+        value: Json,
         at: &At<'_>,
         findings: &mut Findings,
     ) -> Option<Self> {
@@ -104,7 +104,7 @@ impl Predicate {
 impl<T: Shape> Shape for Box<T> {
     const NEEDED: &'static str = T::NEEDED;
 
-    fn read(value: &Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
+    fn read(value: Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
         T::read(value, at, findings).map(Self::new)
     }
 

@@ -86,8 +86,8 @@ fn sliding_needs_slide_schema(schema: &mut Object) {
     let sliding = [("const", "sliding".into())].into();
     let kind = [("properties", Json::from([("type", sliding)]))];
     let slide = [("required", Json::from_iter(["slide".into()]))];
-    schema.insert("if".to_owned(), kind.into());
-    schema.insert("then".to_owned(), slide.into());
+    schema.insert("if", kind.into());
+    schema.insert("then", slide.into());
 }
 
 closed_vocabulary! {
@@ -290,13 +290,13 @@ fn refers_to_something(window: &PreviousWindowObject, at: &At<'_>, findings: &mu
 impl Shape for PreviousWindow {
     const NEEDED: &'static str = "the window before: an object, a URI, or null in the first window";
 
-    fn read(value: &Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
+    fn read(value: Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
         match value {
             Json::Null => Some(Self::First),
             Json::String(_) => Uri::read(value, at, findings).map(Self::Reference),
             Json::Object(_) => Shape::read(value, at, findings).map(Self::Window),
             _ => {
-                findings.wrong(at, value, Self::NEEDED);
+                findings.wrong(at, &value, Self::NEEDED);
                 None
             }
         }
@@ -355,7 +355,7 @@ fn id_and_root_come_together_schema(schema: &mut Object) {
     let (id, root) = ("previousWindowId", "previousMerkleRoot");
     let together =
         [(id, root), (root, id)].map(|(one, other)| (one, Json::from_iter([other.into()])));
-    schema.insert("dependentRequired".to_owned(), together.into());
+    schema.insert("dependentRequired", together.into());
 }
 
 document! {

@@ -6,7 +6,7 @@ use crate::document;
 use crate::json::Object;
 use crate::report::Level;
 use crate::scalar::{
-    AnyText, LooseDigestSet, NonNegative, Sha512, StringMap, Text, Uint, Uri, closed_vocabulary,
+    AnyText, LooseDigestSet, NonNegative, StringMap, Text, Uint, Uri, closed_vocabulary,
     strings_only, strings_only_schema,
 };
 use crate::shape::{At, Findings, NonEmpty};
@@ -46,8 +46,6 @@ document! {
     pub struct InputDigest {
         /// SHA-256 of the input as stored.
         required sha256: Digest = "sha256",
-        /// SHA-512 of the input as stored.
-        optional sha512: Sha512 = "sha512",
     }
     => unknown_digests_are_strings, schema strings_only_schema
 }

@@ -21,7 +21,7 @@ use crate::merkle::{LeafHasher, Range};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadRecord {
     /// It is not JSON.
-    #[error("{0}")]
+    #[error("{} at column {}", .0.fault, .0.column)]
     NotJson(#[from] ReadError),
     /// It is JSON that canonical form would change.
     #[error("{0}")]

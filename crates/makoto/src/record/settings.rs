@@ -143,10 +143,10 @@ macro_rules! text_shape {
         impl Shape for $name {
             const NEEDED: &'static str = $needed;
 
-            fn read(value: &Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
+            fn read(value: Json, at: &At<'_>, findings: &mut Findings) -> Option<Self> {
                 let read = value.as_str().and_then(Self::parse);
                 if read.is_none() {
-                    findings.wrong(at, value, $needed);
+                    findings.wrong(at, &value, $needed);
                 }
                 read
             }

@@ -1,0 +1,105 @@
+//! A file that gets its name only when it is whole.
+
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use tempfile::NamedTempFile;
+
+/// A file that is being written beside its future name. Until [`NewFile::keep`], and when the
+/// program is killed, nothing of that name is there or changed.
+///
+/// Where the file system can, the file has no name at all, so that nothing is left of it.
+#[derive(Debug)]
+pub struct NewFile {
+    target: PathBuf,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Nameless(File),
+    Named(NamedTempFile),
+}
+
+impl NewFile {
+    /// Starts a file that will be at `target`.
+    ///
+    /// # Errors
+    /// When its folder cannot be written.
+    pub fn at(target: &Path) -> io::Result<Self> {
+        let folder = folder_of(target);
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        let content = match rustix::fs::open(folder, flags, Mode::RUSR | Mode::WUSR) {
+            Ok(file) => Content::Nameless(file.into()),
+            // Not every file system has nameless files.
+            Err(_) => Content::Named(temporary(folder)?),
+        };
+        Ok(Self {
+            target: target.to_owned(),
+            content,
+        })
+    }
+
+    /// The file, to be written.
+    pub fn file(&mut self) -> &mut File {
+        match &mut self.content {
+            Content::Nameless(file) => file,
+            Content::Named(file) => file.as_file_mut(),
+        }
+    }
+
+    /// Gives the file its name, in place of what has it, and makes that last. Who may read the
+    /// file at `like` may read this one, and only they.
+    ///
+    /// # Errors
+    /// When it cannot be written; what had the name still has it.
+    pub fn keep(mut self, like: &Path) -> io::Result<()> {
+        let readers = std::fs::metadata(like).map_or(0, |like| like.permissions().mode() & 0o444);
+        let file = self.file();
+        file.set_permissions(Permissions::from_mode(readers | 0o600))?;
+        file.sync_all()?;
+        let folder = folder_of(&self.target);
+        match self.content {
+            Content::Named(file) => {
+                file.persist(&self.target).map_err(|error| error.error)?;
+            }
+            Content::Nameless(file) => {
+                // A name can be given, but not taken over, so it goes by way of another one.
+                let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+                let link = |name: &Path| {
+                    rustix::fs::linkat(CWD, &own, CWD, name, AtFlags::SYMLINK_FOLLOW)
+                        .map_err(io::Error::from)
+                };
+                let named = builder().make_in(folder, link)?;
+                named
+                    .into_temp_path()
+                    .persist(&self.target)
+                    .map_err(|error| error.error)?;
+            }
+        }
+        // The name lasts only once the folder is on disk.
+        File::open(folder)?.sync_all()
+    }
+}
+
+fn builder() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".makoto-").suffix(".tmp");
+    builder
+}
+
+fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    builder().tempfile_in(folder)
+}
+
+/// The folder that holds `path`.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
