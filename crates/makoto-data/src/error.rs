@@ -46,7 +46,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// Links lead back to themselves, or folders are nested too deep.
-    #[error("{} is reached twice by links, or nested deeper than {limit} folders", path.display())]
+    #[error("{} leads back to itself, is reached by links too often, or nested deeper than {limit} folders", path.display())]
     Cycle {
         /// Where.
         path: PathBuf,

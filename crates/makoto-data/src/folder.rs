@@ -87,6 +87,7 @@ pub fn folder_files(root: &Path, links: Links) -> Result<Vec<FolderFile>, DataEr
         .max_depth(limit + 1);
     let mut files = Vec::new();
     let mut folders = HashSet::new();
+    let mut repeats = 0;
     for entry in walk {
         let entry = entry.map_err(|error| walk_error(root, limit, error))?;
         let path = entry.path();
@@ -106,9 +107,10 @@ pub fn folder_files(root: &Path, links: Links) -> Result<Vec<FolderFile>, DataEr
         };
         match kind {
             Some(FileKind::Folder) => {
-                // Links that multiply a folder would make a walk without end out of a few bytes.
+                // Links that multiply folders make a walk without end out of a few bytes.
                 let identity = entry.metadata().ok().map(|data| (data.dev(), data.ino()));
-                if links == Links::FollowInside && !folders.insert(identity) {
+                repeats += usize::from(!folders.insert(identity));
+                if repeats > Limits::DEFAULT.folder_repeats {
                     return Err(DataError::Cycle {
                         path: path.to_owned(),
                         limit,

@@ -433,7 +433,8 @@ impl<'a> Reader<'a> {
     fn fill(&mut self, chunk: &mut Chunk) -> Result<Result<bool, RecordError>, DataError> {
         // Twice as much each time, so that a record of many chunks is not searched for its end
         // more often than it doubles.
-        let wanted = chunk.length + CHUNK.max(chunk.length.min(Limits::DEFAULT.record_bytes));
+        let most = Limits::DEFAULT.record_bytes + CHUNK;
+        let wanted = (2 * chunk.length).min(most).max(chunk.length + CHUNK);
         if chunk.buffer.len() < wanted {
             chunk.buffer.resize(wanted, 0);
         }

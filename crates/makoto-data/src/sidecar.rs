@@ -209,6 +209,12 @@ impl Sidecar {
         Ok(written)
     }
 
+    fn has_own_name(&self) -> bool {
+        self.path
+            .extension()
+            .is_some_and(|end| end == "attestation")
+    }
+
     /// What is to be written, if anything.
     fn next(
         &self,
@@ -221,11 +227,17 @@ impl Sidecar {
         let Some(mut bytes) = self.read()? else {
             return Ok((written(Outcome::New), Some(statement.to_vec())));
         };
-        // Only an attestation is ever replaced: another file of that name is somebody's.
-        let there = Attestation::parse_file(&bytes).map_err(|source| {
-            let path = self.path.clone();
-            SidecarError::NotAttestation { path, source }
-        })?;
+        let there = match Attestation::parse_file(&bytes) {
+            Ok(there) => there,
+            // A spoilt attestation may be replaced; a file of another name is somebody's.
+            Err(_) if existing == Existing::Replace && self.has_own_name() => {
+                return Ok((written(Outcome::Replaced), Some(statement.to_vec())));
+            }
+            Err(source) => {
+                let path = self.path.clone();
+                return Err(SidecarError::NotAttestation { path, source });
+            }
+        };
         let new = Json::parse(statement, &Limits::DEFAULT).ok();
         let says_it = |one: &&Attestation| {
             let new = new.as_ref();

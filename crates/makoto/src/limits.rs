@@ -31,6 +31,9 @@ pub struct Limits {
     pub inflation_floor: u64,
     /// Depth of folders below an attested folder; deeper is a link cycle or an attack.
     pub folder_depth: usize,
+    /// How often a folder may be entered again by links. Thirty pairs of links can name one file
+    /// a thousand million times.
+    pub folder_repeats: usize,
     /// Bytes of a folder's manifest: about a million files with long names.
     pub manifest_bytes: usize,
 }
@@ -48,6 +51,7 @@ impl Limits {
         inflation_ratio: 200,
         inflation_floor: 64 << 20,
         folder_depth: 64,
+        folder_repeats: 1_000,
         manifest_bytes: 256 << 20,
     };
 }

@@ -552,10 +552,11 @@ fn declared_facts(statement: &Statement, subject: &Subject, place: &str) -> Vec<
             declare("predicate.transform.name", name);
             declare("predicate.executor.id", Some(predicate.executor.id.write()));
             declare("predicate.inputs", Some(predicate.inputs.write()));
-            declare(
-                "predicate.metadata",
-                predicate.metadata.as_ref().map(Shape::write),
-            );
+            let metadata = predicate.metadata.as_ref();
+            let started = metadata.and_then(|m| m.started_on.as_ref());
+            let finished = metadata.and_then(|m| m.finished_on.as_ref());
+            declare("predicate.metadata.startedOn", started.map(Shape::write));
+            declare("predicate.metadata.finishedOn", finished.map(Shape::write));
         }
         Predicate::StreamWindow(predicate) => {
             declare("predicate.stream.id", Some(predicate.stream.id.write()));

@@ -44,8 +44,8 @@ impl WriteArgs {
         }
     }
 
-    /// The attestation files for these datasets: beside each, or the one that was named.
-    pub(crate) fn sidecars(&self, data: &[&Path]) -> Result<Vec<Sidecar>, Failure> {
+    /// Refuses an attestation in the place of data that is read or written.
+    pub(crate) fn refuse_data_as_out(&self, data: &[PathBuf]) -> Result<(), Failure> {
         match &self.out {
             Some(out) if data.iter().any(|data| same_file(data, out)) => {
                 let shown = out.to_string_lossy();
@@ -54,6 +54,13 @@ impl WriteArgs {
                         .hint("name another file for the attestation"),
                 )
             }
+            _ => Ok(()),
+        }
+    }
+
+    /// The attestation files for these datasets: beside each, or the one that was named.
+    pub(crate) fn sidecars(&self, data: &[&Path]) -> Result<Vec<Sidecar>, Failure> {
+        match &self.out {
             Some(out) => Ok(vec![Sidecar::at(out.clone())]),
             None => {
                 let beside = data

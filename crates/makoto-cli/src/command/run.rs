@@ -81,6 +81,8 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
         refuse_in_place(&self.inputs, &self.outputs)?;
+        self.write
+            .refuse_data_as_out(&[&self.inputs[..], &self.outputs[..]].concat())?;
         let command = self.expanded()?;
         let executor = match &self.executor {
             Some(executor) => executor.clone(),
@@ -222,13 +224,7 @@ impl Run {
             return Ok(());
         }
         let paths: Vec<_> = self.outputs.iter().map(PathBuf::as_path).collect();
-        let data: Vec<_> = self
-            .inputs
-            .iter()
-            .map(PathBuf::as_path)
-            .chain(paths)
-            .collect();
-        for sidecar in self.write.sidecars(&data)? {
+        for sidecar in self.write.sidecars(&paths)? {
             if fingerprint(sidecar.path())?.is_some() {
                 let shown = sidecar.path().to_string_lossy();
                 return Err(Failure::contradiction(format!(

@@ -158,6 +158,8 @@ impl Verify {
     }
 
     fn read_member(&self, member: &str) -> Result<Evidence, Failure> {
+        makoto::manifest::check_path(member)
+            .map_err(|error| Failure::usage(format!("--member: {error}")))?;
         let manifest = read_manifest(&self.data).ok_or_else(|| {
             Failure::usage("there is no manifest beside the folder")
                 .hint("verify the whole folder, or get its .manifest from its producer")
@@ -222,7 +224,9 @@ impl Verify {
     /// Starts the copy. What it would overwrite must be a plain file, and not what is verified.
     fn copy_at(&self, path: &Path) -> Result<NewFile, Failure> {
         let shown = Plain(&path.to_string_lossy()).to_string();
-        let is_other = std::fs::symlink_metadata(path).is_ok_and(|data| !data.is_file());
+        // A link is replaced by the copy, and what it leads to is left alone.
+        let entry = std::fs::symlink_metadata(path);
+        let is_other = entry.is_ok_and(|entry| !entry.is_file() && !entry.is_symlink());
         if is_other {
             return Err(Failure::usage(format!(
                 "--output {shown} is there and is no plain file"

@@ -279,7 +279,7 @@ fn an_input_is_not_taken_for_the_script() {
         "run", "--input", "in.csv", "--input", "in.sh", "--output", "out.csv",
     ];
     let ran = sandbox.makoto(&[&step[..], &["--", "sh", "in.sh"]].concat());
-    ran.ends(0, &["interpreter hashed, its input was not seen"]);
+    ran.ends(0, &["interpreter hashed, its code was not seen"]);
     let statement = sandbox.json("out.csv.attestation");
     assert_eq!(at(&statement, "predicate.transform.codeRef"), &Json::Null);
     let input = text(&statement, "predicate.inputs.1.digest.sha256");

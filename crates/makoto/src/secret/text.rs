@@ -111,7 +111,12 @@ fn after_name(text: &str, word: &str, end: usize) -> Option<Secret> {
         Some(quote) => (start + 1, length_while(&rest[1..], |c| c != quote)),
         None if whole_line => (start, length_while(rest, |c| !is_quote(c) && c != '\n')),
         None => {
-            let ends = |c: char| c.is_whitespace() || is_quote(c) || matches!(c, '&' | ';' | ',');
+            // A fragment follows the query of a URL; elsewhere `#` may belong to the secret.
+            let in_url = text[..end].contains("://");
+            let ends = |c: char| {
+                let separates = matches!(c, '&' | ';' | ',') || (in_url && c == '#');
+                c.is_whitespace() || is_quote(c) || separates
+            };
             (start, length_while(rest, |c| !ends(c)))
         }
     };
