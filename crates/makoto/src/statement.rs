@@ -291,7 +291,7 @@ fn drop_stamps(statement: &mut Json) {
     };
     for (part, keys) in stamps {
         if let Some(Json::Object(part)) = predicate.get_mut(part) {
-            keys.iter().for_each(|key| drop(part.remove(*key)));
+            keys.iter().for_each(|key| drop(part.remove(key)));
         }
     }
 }
