@@ -22,35 +22,54 @@ PAIRS = 3 if QUICK else 7
 MIB = 1 << 20
 
 
-def run(command, cwd):
-    """Runs a command; returns wall seconds and peak memory in MiB."""
+def run(command, cwd, watch=lambda pid: None):
+    """Runs a command; returns wall seconds. `watch` is called while it runs."""
     with open(os.devnull, "wb") as null:
         start = time.perf_counter()
         process = subprocess.Popen(command, cwd=cwd, stdout=null, stderr=null)
-        _, status, usage = os.wait4(process.pid, 0)
+        watch(process.pid)
+        status = process.wait()
         wall = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        sys.exit(f"{command} ended with {process.returncode}")
-    return wall, usage.ru_maxrss / 1024
+    if status != 0:
+        sys.exit(f"{command} ended with {status}")
+    return wall
+
+
+def peak_memory(command, cwd):
+    """Runs a command and returns its peak resident memory in MiB.
+
+    Asked of the kernel while it runs: what wait4 tells includes this program before the exec.
+    """
+    peak = 0
+
+    def watch(pid):
+        nonlocal peak
+        while True:
+            with open(f"/proc/{pid}/status", encoding="ascii") as status:
+                lines = dict(line.split(":", 1) for line in status)
+            if "VmHWM" not in lines:
+                return
+            if lines["Name"].strip() == "makoto":
+                peak = max(peak, int(lines["VmHWM"].split()[0]) / 1024)
+            time.sleep(0.002)
+
+    run(command, cwd, watch)
+    return peak
 
 
 def pairs(name, limit, makoto, other, cwd, size):
     """Runs two commands in turn and prints the median of their ratio."""
-    run(makoto, cwd)
+    peak = peak_memory(makoto, cwd)
     run(other, cwd)
-    ratios, ours, theirs, peak = [], [], [], 0
+    ratios, ours, theirs = [], [], []
     for _ in range(PAIRS):
-        wall, memory = run(makoto, cwd)
-        wall_other, _ = run(other, cwd)
-        ratios.append(wall / wall_other)
-        ours.append(wall)
-        theirs.append(wall_other)
-        peak = max(peak, memory)
+        ours.append(run(makoto, cwd))
+        theirs.append(run(other, cwd))
+        ratios.append(ours[-1] / theirs[-1])
     ratio = statistics.median(ratios)
     speed = size / statistics.median(ours) / 1e9
     speed_other = size / statistics.median(theirs) / 1e9
-    verdict = "ok" if ratio <= limit and peak <= 64 else "MISSED"
+    verdict = "ok" if ratio <= limit and 0 < peak <= 64 else "MISSED"
     print(
         f"{name:44} {ratio:5.2f} x openssl (bound {limit:.2f}; {min(ratios):.2f} to {max(ratios):.2f})"
         f"  {speed:.2f} GB/s, openssl {speed_other:.2f} GB/s  peak {peak:.0f} MiB  {verdict}",
@@ -75,7 +94,7 @@ def write_lines(path, count):
         for first in range(0, count, 10_000):
             lines = (
                 b'{"sensor":"s%06d","t":%d,"value":%06d,"unit":"C","note":"%s"}\n'
-                % (n % 1000, 1_700_000_000 + n, n * 7919 % 1_000_000, b"x" * 36)
+                % (n % 1000, 1_700_000_000 + n, n * 7919 % 1_000_000, b"x" * 28)
                 for n in range(first, first + 10_000)
             )
             out.write(b"".join(lines))
@@ -116,7 +135,7 @@ def main():
         with open(small, "w", encoding="utf-8") as out:
             out.write("id,price\n" + "".join(f"{n},{n * 7}\n" for n in range(100)))
         run(attest(small), folder)
-        verify = [run([MAKOTO, "verify", small], folder)[0] * 1000 for _ in range(101)]
+        verify = [run([MAKOTO, "verify", small], folder) * 1000 for _ in range(101)]
         median = statistics.median(verify)
         word = "ok" if median <= 10 else "MISSED"
         print(f"{'verify of a small file, whole process':44} median {median:.1f} ms (bound 10 ms)  {word}")
