@@ -3,13 +3,17 @@
 //! Pure: what was found in the data arrives as [`Evidence`], the time as an argument. A
 //! statement at L1 is its producer's word; nothing here says who the producer is.
 
+mod compare;
+
+use compare::Comparison;
+
 use crate::attestation::Attestation;
 use crate::datetime::DateTime;
 use crate::digest::Digest;
-use crate::json::{Json, segment};
-use crate::manifest::{Difference, Manifest};
+use crate::json::Json;
+use crate::manifest::Manifest;
 use crate::predicate::{Predicate, PredicateType};
-use crate::record::{Compression, Encoding, Format, RecordError, Records, Settings};
+use crate::record::{RecordError, Records, Settings};
 use crate::report::{Basis, Check, Fact, Level, Outcome, Report, ReportSubject, Verdict};
 use crate::shape::Shape;
 use crate::statement::{Statement, Subject};
@@ -182,7 +186,7 @@ pub fn verify(
         let check = Check::new("V1", Outcome::Fail, "", "the attestation file is empty");
         return Report::from_checks(vec![check], now);
     };
-    let mut findings = Found {
+    let mut findings = Comparison {
         checks: vec![Check::new(
             "V1",
             Outcome::Pass,
@@ -250,251 +254,6 @@ fn check_name(subject: &Subject, asked: Option<&str>, place: &str, checks: &mut 
             checks.push(check.compared(name, asked));
         }
         None => {}
-    }
-}
-
-/// What came of comparing a subject with the data.
-struct Found {
-    checks: Vec<Check>,
-    facts: Vec<Fact>,
-    /// Whether something could not be told because a budget was reached.
-    budget_reached: bool,
-}
-
-impl Found {
-    fn check(&mut self, outcome: Outcome, path: &str, message: impl Into<String>) {
-        self.checks.push(Check::new("V3", outcome, path, message));
-    }
-
-    /// Adds the check that a declared value is the one found, and the fact when it is.
-    fn compare_value(&mut self, path: &str, declared: &str, found: &str) -> bool {
-        let same = declared == found;
-        if same {
-            self.check(Outcome::Pass, path, "equals what the data has");
-            self.facts.push(recomputed(path, found.into()));
-        } else {
-            let message =
-                format!("does not match: the statement says {declared}, the data has {found}");
-            let check = Check::new("V3", Outcome::Fail, path, message);
-            self.checks.push(check.compared(found, declared));
-        }
-        same
-    }
-
-    /// Compares every digest that we understand with what was found (V3).
-    fn compare(&mut self, subject: &Subject, evidence: &Evidence, place: &str) {
-        let says_folder = subject.digest.dir_hash.is_some();
-        let path = format!("{place}.digest.dirHash");
-        match evidence {
-            Evidence::File(_) if says_folder => {
-                let message = "is there, so the attested data is a folder, but this is a file";
-                self.check(Outcome::Fail, &path, message);
-            }
-            Evidence::Folder(_) | Evidence::Member(_) if !says_folder => {
-                let message = "is missing, so the attested data is a file, but this is a folder";
-                self.check(Outcome::Fail, &path, message);
-            }
-            Evidence::File(file) => self.compare_file(subject, file, place),
-            Evidence::Folder(folder) => {
-                self.compare_folder(subject, folder, place);
-                self.not_counted(subject, place);
-            }
-            Evidence::Member(member) => {
-                self.compare_member(subject, member, &path);
-                self.not_counted(subject, place);
-            }
-        }
-        for key in subject.digest.extra.keys() {
-            let path = format!("{place}.digest.{}", segment(key));
-            self.check(
-                Outcome::Skip,
-                &path,
-                "not compared: not a digest that is recomputed",
-            );
-        }
-    }
-
-    /// Warns of declared counts and roots that nobody counted again.
-    fn not_counted(&mut self, subject: &Subject, place: &str) {
-        let declared = [
-            ("recordCount", subject.digest.record_count.is_some()),
-            ("merkleRoot", subject.digest.merkle_root.is_some()),
-        ];
-        for (key, _) in declared.into_iter().filter(|(_, there)| *there) {
-            let path = format!("{place}.digest.{key}");
-            let message = "not checked: the statement does not say how the records were counted";
-            self.check(Outcome::Warn, &path, message);
-        }
-    }
-
-    fn compare_file(&mut self, subject: &Subject, file: &FileEvidence, place: &str) {
-        let sha256_path = format!("{place}.digest.sha256");
-        let declared = subject.digest.sha256.to_string();
-        let same = self.compare_value(&sha256_path, &declared, &file.sha256.to_string());
-        if same {
-            self.facts.push(recomputed("size", file.bytes.into()));
-        }
-        let Some(settings) = declared_settings(subject) else {
-            self.not_counted(subject, place);
-            return;
-        };
-        let at = format!("{place}.annotations");
-        let as_declared = |with: &Settings| with == settings;
-        match &file.records {
-            Some((with, Ok(records))) if as_declared(with) => {
-                let all_same = self.compare_records(subject, settings, records, place);
-                if !same && all_same && tells_all(subject, settings) {
-                    let message = only_spelling(settings);
-                    self.check(Outcome::Warn, &sha256_path, message);
-                }
-            }
-            Some((with, Err(error))) if as_declared(with) => {
-                let message = format!("the records cannot be counted again: {error}");
-                let budget = matches!(
-                    error,
-                    RecordError::TooLong { .. } | RecordError::Inflation { .. }
-                );
-                self.budget_reached |= budget;
-                let outcome = if budget { Outcome::Skip } else { Outcome::Fail };
-                self.check(outcome, &at, message);
-            }
-            // The data passes by its bytes, and its records must pass too.
-            _ if same => self.check(Outcome::Fail, &at, "the records were not counted again"),
-            Some((with, Ok(records))) if with.same_records(settings) => {
-                let mut quiet = Self {
-                    checks: Vec::new(),
-                    facts: Vec::new(),
-                    budget_reached: false,
-                };
-                let all_same = quiet.compare_records(subject, settings, records, place);
-                if all_same && tells_all(subject, settings) {
-                    let message = "records identical, bytes differ: the compression changed";
-                    self.check(Outcome::Warn, &sha256_path, message);
-                }
-            }
-            // The bytes differ already.
-            _ => {}
-        }
-    }
-
-    /// Compares count, root and header. Returns whether all are the same.
-    fn compare_records(
-        &mut self,
-        subject: &Subject,
-        settings: &Settings,
-        records: &Records,
-        place: &str,
-    ) -> bool {
-        let mut all_same = true;
-        if let Some(count) = &subject.digest.record_count {
-            // "007" and "7" are one number.
-            let declared = count.as_str().trim_start_matches('0');
-            let declared = if declared.is_empty() { "0" } else { declared };
-            let path = format!("{place}.digest.recordCount");
-            all_same &= self.compare_value(&path, declared, &records.count.to_string());
-        }
-        if let Some(root) = &subject.digest.merkle_root {
-            let path = format!("{place}.digest.merkleRoot");
-            all_same &= self.compare_value(&path, &root.to_string(), &records.root.to_string());
-        }
-        if let Some(header) = &settings.header_digest {
-            let found = records.header_digest;
-            let found = found.map_or("no header".to_owned(), |digest| digest.to_string());
-            let path = format!("{place}.annotations.headerDigest.sha256");
-            all_same &= self.compare_value(&path, &header.sha256.to_string(), &found);
-        }
-        all_same
-    }
-
-    fn compare_folder(&mut self, subject: &Subject, folder: &FolderEvidence, place: &str) {
-        let declared = subject.digest.sha256;
-        let found = folder.found.dir_hash();
-        let path = format!("{place}.digest.dirHash");
-        if self.compare_value(&path, &declared.to_string(), &found.to_string()) {
-            let files = folder.found.len() as u64;
-            self.facts.push(recomputed("files", files.into()));
-            return;
-        }
-        let stored = folder.stored.as_ref();
-        let Some(stored) = stored.filter(|stored| stored.dir_hash() == declared) else {
-            let why = match &folder.stored {
-                Some(_) => "the manifest beside the folder is not the attested one",
-                None => "there is no manifest beside the folder",
-            };
-            let message = format!("{why}, so the files that differ cannot be named");
-            self.check(Outcome::Skip, &path, message);
-            return;
-        };
-        for difference in stored.differences(&folder.found) {
-            let (path, message) = match &difference {
-                Difference::Added(path) => (path, "was added"),
-                Difference::Lost(path) => (path, "is gone"),
-                Difference::Changed(path) => (path, "was changed"),
-            };
-            self.check(Outcome::Fail, path, message);
-        }
-    }
-
-    /// Compares one file with the folder's manifest, once that is known to be the attested one.
-    fn compare_member(&mut self, subject: &Subject, member: &MemberEvidence, dir_hash_path: &str) {
-        let (declared, found) = (subject.digest.sha256, member.manifest.dir_hash());
-        if declared != found {
-            let message = format!(
-                "does not match: the statement says {declared}, the manifest beside the folder has {found}"
-            );
-            let check = Check::new("V3", Outcome::Fail, dir_hash_path, message);
-            self.checks
-                .push(check.compared(found.to_string(), declared.to_string()));
-            return;
-        }
-        let path = member.path.as_str();
-        let found = member.sha256.to_string();
-        match member.manifest.get(path) {
-            Some(declared) if *declared == member.sha256 => {
-                self.facts.push(recomputed(path, found.into()));
-                let message = "is what the folder's manifest says; the other files were not read";
-                self.check(Outcome::Pass, path, message);
-            }
-            Some(declared) => {
-                let message =
-                    format!("does not match: the manifest says {declared}, the file has {found}");
-                let check = Check::new("V3", Outcome::Fail, path, message);
-                self.checks
-                    .push(check.compared(found, declared.to_string()));
-            }
-            None => self.check(Outcome::Fail, path, "is not in the folder's manifest"),
-        }
-    }
-}
-
-/// Whether equal count, root and header mean that nothing but spelling differs.
-fn tells_all(subject: &Subject, settings: &Settings) -> bool {
-    let header_told = !settings.has_header() || settings.header_digest.is_some();
-    subject.digest.merkle_root.is_some() && header_told
-}
-
-fn only_spelling(settings: &Settings) -> String {
-    let mut what = vec!["line ends"];
-    if settings.format == Format::JsonLines {
-        what.push("empty lines");
-    }
-    if settings.encoding() == Encoding::Rfc8785 {
-        what.push("spacing, key order or number forms");
-    }
-    if settings.compression() != Compression::None {
-        what.push("the way of compression");
-    }
-    format!(
-        "records identical, bytes differ: only {} changed",
-        what.join(", ")
-    )
-}
-
-fn recomputed(path: &str, value: Json) -> Fact {
-    Fact {
-        path: path.to_owned(),
-        value,
-        basis: Basis::Recomputed,
     }
 }
 
