@@ -20,6 +20,7 @@ mod sandbox;
 mod stop;
 mod terminal;
 mod transform;
+mod two_readings;
 mod validate;
 mod verify;
 mod verify_copy;

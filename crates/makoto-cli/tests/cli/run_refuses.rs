@@ -55,6 +55,51 @@ fn an_output_that_the_command_did_not_touch_is_refused() {
 }
 
 #[test]
+fn a_file_from_before_in_an_output_folder_is_refused() {
+    let sandbox = inputs();
+    sandbox.write("parts/stale", "left from before");
+    let step = |script| {
+        [
+            "run", "--input", "in.csv", "--output", "parts", "--", "sh", "-c", script,
+        ]
+    };
+    let ran = sandbox.makoto(&step("echo new > parts/new"));
+    ran.ends(1, &["parts/stale", "left as it was"]);
+    assert!(!sandbox.exists("parts.attestation") && !sandbox.exists("parts.manifest"));
+    sandbox
+        .makoto(&step("rm parts/stale && echo new > parts/new"))
+        .ends(0, &[]);
+}
+
+#[test]
+fn a_change_of_attributes_does_not_make_an_output() {
+    let sandbox = inputs();
+    sandbox.write("out.csv", "left from before");
+    run(&sandbox, &[], &["chmod", "600", "out.csv"]).ends(1, &["out.csv", "left as it was"]);
+    nothing_attested(&sandbox);
+}
+
+#[test]
+fn an_output_that_became_a_link_to_the_input_is_refused() {
+    let sandbox = inputs();
+    run(&sandbox, &[], &["ln", "-s", "in.csv", "out.csv"]).ends(2, &["both input and output"]);
+    nothing_attested(&sandbox);
+}
+
+#[test]
+fn an_input_behind_a_link_that_was_led_elsewhere_and_back_is_refused() {
+    let sandbox = inputs();
+    sandbox.write("evil.csv", "id\n666\n");
+    std::os::unix::fs::symlink("in.csv", sandbox.path("link.csv")).expect("a link");
+    let script = "ln -sfn evil.csv link.csv; cat link.csv > out.csv; ln -sfn in.csv link.csv";
+    let step = [
+        "run", "--input", "link.csv", "--output", "out.csv", "--", "sh", "-c", script,
+    ];
+    sandbox.makoto(&step).ends(1, &["link.csv", "changed"]);
+    nothing_attested(&sandbox);
+}
+
+#[test]
 fn an_output_that_was_never_made_is_refused() {
     let sandbox = inputs();
     run(&sandbox, &[], &["true"]).ends(1, &["out.csv", "does not exist"]);
