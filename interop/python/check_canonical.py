@@ -6,7 +6,7 @@ import struct
 
 import rfc8785
 
-from common import Failed, attest, call, folder, ok, same, same_records, statements
+from harness import Failed, attest, call, folder, ok, same, same_records, statements
 
 # Texts, not values: each form of a number, an escape or a key order is what is tested.
 TRICKY = r"""

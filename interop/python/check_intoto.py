@@ -7,7 +7,7 @@ from in_toto_attestation.v1 import statement_pb2
 from in_toto_attestation.v1.resource_descriptor import ResourceDescriptor
 from in_toto_attestation.v1.statement import Statement
 
-from common import Failed, attest, call, folder, ok, same, statements
+from harness import Failed, attest, call, folder, ok, same, statements
 
 
 def check_read():

@@ -10,7 +10,7 @@ import random
 
 import rfc8785
 
-from common import ROOT, Failed, attest, call, folder, ok, same, same_records
+from harness import ROOT, Failed, attest, call, folder, ok, same, same_records
 
 
 def csv_records(data, delimiter=",", quote='"'):

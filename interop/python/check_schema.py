@@ -7,7 +7,7 @@ from collections import Counter
 
 from jsonschema import Draft202012Validator as Validator
 
-from common import ROOT, STATEMENT_KINDS, Failed, call, ok, same, statements
+from harness import ROOT, STATEMENT_KINDS, Failed, call, ok, same, statements
 
 # What no JSON Schema says, by the beginning or the middle of a case's id.
 BEYOND_SCHEMA = {

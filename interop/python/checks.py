@@ -6,7 +6,7 @@ import check_canonical
 import check_intoto
 import check_records
 import check_schema
-from common import Failed
+from harness import Failed
 
 
 def main():

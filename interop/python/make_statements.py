@@ -3,7 +3,7 @@
 import gzip
 import json
 
-from common import call, folder
+from harness import call, folder
 
 CSV = 'id,note\r\n1,"two\r\nlines"\r\n2,größe\r\n'
 LINES = '{"b": 1.50, "a": "é"}\n{"a": [1e2, null]}\n'

@@ -203,6 +203,14 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_before_a_quote_is_called_that() {
+        let data = "\u{feff}\"id\"\n1\n";
+        let error = Records::of(data.as_bytes(), &Settings::for_format(Format::Csv));
+        let error = error.expect_err("refused").to_string();
+        assert!(error.contains("byte order mark"), "{error}");
+    }
+
+    #[test]
     fn wrong_quoting_names_the_line_its_record_starts_on() {
         let settings = Settings::for_format(Format::Csv);
         for (data, line) in [

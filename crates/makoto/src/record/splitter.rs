@@ -108,7 +108,10 @@ fn split_csv(
         }
         let bad = |why| BadQuoting { start, why };
         if found > start && data[found - 1] != delimiter {
-            return Err(bad("a quote inside a field that does not start with one"));
+            return Err(bad(match &data[start..found] == BYTE_ORDER_MARK {
+                true => "a byte order mark before the first quote",
+                false => "a quote inside a field that does not start with one",
+            }));
         }
         match end_of_quoted(data, found + 1, delimiter, quote, at_end) {
             Quoted::Closed(after) => position = after,
@@ -122,6 +125,9 @@ fn split_csv(
     }
     Ok(start)
 }
+
+/// Some spreadsheets write it first. It is no part of a field, and CSV has no place for it.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 enum Quoted {
     /// The field is closed; the byte after its quote is here.
