@@ -16,6 +16,11 @@ pub(crate) fn now() -> Result<DateTime, Failure> {
         .map_err(|error| Failure::usage(format!("the clock is wrong: {error}")))
 }
 
+/// Whether [`stamp`] reads the clock, and is not told the time.
+pub(crate) fn is_read() -> bool {
+    std::env::var_os("SOURCE_DATE_EPOCH").is_none()
+}
+
 /// The time to write into a statement: `SOURCE_DATE_EPOCH` when it is set (seconds since 1970,
 /// <https://reproducible-builds.org/specs/source-date-epoch/>), else the time now.
 pub(crate) fn stamp() -> Result<DateTime, Failure> {

@@ -1,6 +1,7 @@
 //! Why a command could not give its answer, and what to do next.
 
 use std::error::Error;
+use std::io::ErrorKind;
 
 use makoto_data::{DataError, SidecarError};
 
@@ -71,6 +72,9 @@ impl From<DataError> for Failure {
                 failure.hint("copy what the link names into the folder, or remove the link")
             }
             DataError::Name { .. } => failure.hint("rename the file"),
+            DataError::Io { source, .. } if source.kind() == ErrorKind::NotFound => {
+                failure.hint("check the path; it is taken from the folder you are in")
+            }
             DataError::Io { .. }
             | DataError::Cycle { .. }
             | DataError::EmptyFolder { .. }

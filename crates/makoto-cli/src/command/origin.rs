@@ -226,7 +226,7 @@ impl Origin {
         };
         let subjects = vec![data.subject(&name)];
         let finished = draft.finish(PredicateType::Origin, subjects, Masker::new())?;
-        if self.collected_at.is_none() {
+        if self.collected_at.is_none() && clock::is_read() {
             warn_of_old_data(&data, &stamp);
         }
         let writing = Writing {
