@@ -89,25 +89,32 @@ impl Code {
             });
         };
         let interpreter = Some(CodeFile::read(&program)?);
-        for argument in &command[1..] {
-            if let Some(scope) = family.scope_of_option(argument) {
-                let main = None;
-                return Ok(Self {
-                    main,
-                    interpreter,
-                    scope,
-                });
-            }
-            let path = Path::new(argument);
-            let is_data = data.iter().any(|data| same_file(data, path));
-            if !argument.starts_with('-') && !is_data && path.is_file() {
-                let main = Some(CodeFile::read(path)?);
-                let scope = Scope::ScriptAndInterpreter;
-                return Ok(Self {
-                    main,
-                    interpreter,
-                    scope,
-                });
+        let mut arguments = command[1..].iter();
+        while let Some(argument) = arguments.next() {
+            match family.option(argument) {
+                Some(After::Code) => {}
+                Some(After::Value) => drop(arguments.next()),
+                Some(After::Nothing(scope)) => {
+                    let main = None;
+                    return Ok(Self {
+                        main,
+                        interpreter,
+                        scope,
+                    });
+                }
+                None => {
+                    let path = Path::new(argument);
+                    if !path.is_file() || data.iter().any(|data| same_file(data, path)) {
+                        break;
+                    }
+                    let main = Some(CodeFile::read(path)?);
+                    let scope = Scope::ScriptAndInterpreter;
+                    return Ok(Self {
+                        main,
+                        interpreter,
+                        scope,
+                    });
+                }
             }
         }
         let (main, scope) = (None, Scope::Unseen);
@@ -168,6 +175,13 @@ fn without_launchers(command: &[String]) -> &[String] {
         }
         let is_own = |argument: &String| argument.starts_with('-') || argument.contains('=');
         let own = after.iter().take_while(|argument| is_own(argument)).count();
+        // Another PATH leads to another program than the one that we would find.
+        if after[..own]
+            .iter()
+            .any(|argument| argument.starts_with("PATH="))
+        {
+            return rest;
+        }
         // An option with a value of its own (`nice -n 5`) hides where the command begins.
         if after.len() == own || (own > 0 && after[..own].iter().any(|a| a.starts_with('-'))) {
             return rest;
@@ -231,58 +245,105 @@ impl Family {
         )
     }
 
-    /// What an option says of where the code is, if anything.
-    fn scope_of_option(self, option: &str) -> Option<Scope> {
-        let letters = option
-            .strip_prefix('-')
-            .filter(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphabetic()));
-        let last = letters.and_then(|letters| letters.chars().last());
-        let inline = match self {
-            // `-e` is errexit; `-euc` is a cluster that ends in `-c`.
-            Self::Shell => last == Some('c'),
-            Self::Python => letters == Some("c"),
-            Self::Perl => matches!(last, Some('e' | 'E')),
-            Self::Node => matches!(option, "-e" | "-p" | "-pe" | "--eval" | "--print" | "eval"),
-            Self::Other => matches!(option, "-r" | "-c" | "-Command"),
-        };
-        match (self, last) {
-            _ if inline => Some(Scope::CommandText),
-            (Self::Python, Some('m')) => Some(Scope::Module),
-            (Self::Shell, Some('s')) => Some(Scope::Unseen),
-            _ if option == "-" => Some(Scope::Unseen),
-            _ => None,
+    /// What follows an option before the code; `None` when the argument is no option. An option
+    /// that is not known may say anything, so nothing is said after it.
+    fn option(self, argument: &str) -> Option<After> {
+        if argument == "-" {
+            return Some(After::Nothing(Scope::Unseen));
         }
+        let letters = argument.strip_prefix('-')?;
+        let (inline, module, with_value, alone) = match self {
+            Self::Shell => ("c", "", "oO", "aefhiklmnptuvxBCEHPT"),
+            Self::Python => ("c", "m", "WX", "bBdEiIOPqRsSuvVx"),
+            Self::Perl => ("eE", "", "", "nplawWTt"),
+            Self::Node => ("ep", "", "", ""),
+            Self::Other => ("rc", "", "", ""),
+        };
+        for (index, letter) in letters.char_indices() {
+            if inline.contains(letter) {
+                return Some(After::Nothing(Scope::CommandText));
+            }
+            if module.contains(letter) {
+                return Some(After::Nothing(Scope::Module));
+            }
+            if with_value.contains(letter) {
+                // Python takes the rest of the cluster for the value, a shell the next argument.
+                let in_cluster = self == Self::Python && index + 1 < letters.len();
+                return Some(if in_cluster {
+                    After::Code
+                } else {
+                    After::Value
+                });
+            }
+            if !alone.contains(letter) {
+                let inline = ["--eval", "--print", "--command", "-Command"].contains(&argument);
+                let scope = if inline {
+                    Scope::CommandText
+                } else {
+                    Scope::Unseen
+                };
+                return Some(After::Nothing(scope));
+            }
+        }
+        Some(After::Code)
     }
+}
+
+/// What comes after an option of an interpreter.
+#[derive(Debug, Clone, Copy)]
+enum After {
+    /// Further options, or the script.
+    Code,
+    /// A value of the option.
+    Value,
+    /// Nothing that is code in a file.
+    Nothing(Scope),
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn scope(family: Family, option: &str) -> Option<&'static str> {
-        let (main, interpreter) = (None, None);
-        let scope = family.scope_of_option(option)?;
-        Some(
-            Code {
-                main,
-                interpreter,
-                scope,
-            }
-            .scope(),
-        )
-    }
-
     #[test]
     fn options_say_where_the_code_is() {
-        assert_eq!(scope(Family::Shell, "-c"), Some("command text only"));
-        assert_eq!(scope(Family::Shell, "-euc"), Some("command text only"));
-        assert_eq!(scope(Family::Shell, "-e"), None);
-        assert_eq!(scope(Family::Python, "-u"), None);
-        assert_eq!(
-            scope(Family::Python, "-m"),
-            Some("interpreter hashed, the module was not")
+        let (text, module) = (
+            "command text only",
+            "interpreter hashed, the module was not",
         );
-        assert_eq!(scope(Family::Perl, "-ne"), Some("command text only"));
+        let unseen = "interpreter hashed, its code was not seen";
+        for (family, option, expected) in [
+            (Family::Shell, "-c", text),
+            (Family::Shell, "-euc", text),
+            (Family::Shell, "-e", "code"),
+            (Family::Shell, "-o", "value"),
+            (Family::Shell, "-s", unseen),
+            (Family::Shell, "--rcfile", unseen),
+            (Family::Python, "-u", "code"),
+            (Family::Python, "-Ic", text),
+            (Family::Python, "-cimport os", text),
+            (Family::Python, "-mmodule", module),
+            (Family::Python, "-W", "value"),
+            (Family::Python, "-Wignore", "code"),
+            (Family::Perl, "-ne", text),
+            (Family::Perl, "-le'x'", text),
+            (Family::Perl, "-Mstrict", unseen),
+            (Family::Node, "--eval", text),
+            (Family::Node, "--require", unseen),
+            (Family::Node, "-", unseen),
+        ] {
+            let found = match family.option(option) {
+                Some(After::Code) => "code",
+                Some(After::Value) => "value",
+                Some(After::Nothing(scope)) => Code {
+                    main: None,
+                    interpreter: None,
+                    scope,
+                }
+                .scope(),
+                None => "no option",
+            };
+            assert_eq!(found, expected, "{option}");
+        }
     }
 
     #[test]
@@ -292,6 +353,7 @@ mod tests {
             ("env A=1 python3 x.py", "python3 x.py"),
             ("nohup env python3 x.py", "python3 x.py"),
             ("nice -n 5 python3 x.py", "nice -n 5 python3 x.py"),
+            ("env PATH=/x tool", "env PATH=/x tool"),
             ("env", "env"),
             ("sh -c ls", "sh -c ls"),
         ] {

@@ -350,8 +350,11 @@ fn lock_folder(path: &Path) -> Result<File, SidecarError> {
 }
 
 fn write_atomically(path: &Path, bytes: &[u8], data: &Path) -> Result<(), SidecarError> {
-    // A link keeps leading to the file that it names.
-    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    // A link keeps leading to the file that it names, and must lead to one.
+    let target = match path.is_symlink() {
+        true => path.canonicalize().map_err(writing(path))?,
+        false => path.to_owned(),
+    };
     let write = || {
         let mut file = NewFile::at(&target)?;
         file.file().write_all(bytes)?;

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use makoto::json::Json;
 use makoto::statement::Times;
-use makoto_data::{Existing, Outcome, Sidecar, Written, attestation_path, write_manifest};
+use makoto_data::{
+    Existing, Outcome, Sidecar, Written, attestation_path, manifest_path, write_manifest,
+};
 
 use super::Output;
 use crate::dataset::{Measured, same_file};
@@ -44,18 +46,38 @@ impl WriteArgs {
         }
     }
 
-    /// Refuses an attestation in the place of data that is read or written.
-    pub(crate) fn refuse_data_as_out(&self, data: &[PathBuf]) -> Result<(), Failure> {
-        match &self.out {
-            Some(out) if data.iter().any(|data| same_file(data, out)) => {
-                let shown = out.to_string_lossy();
-                Err(
-                    Failure::usage(format!("--out {} is the data itself", Plain(&shown)))
-                        .hint("name another file for the attestation"),
-                )
+    /// Refuses to write an attestation or a manifest in the place of data that is read or
+    /// written, and data that is written twice.
+    pub(crate) fn refuse_collisions(
+        &self,
+        inputs: &[PathBuf],
+        outputs: &[PathBuf],
+    ) -> Result<(), Failure> {
+        for (index, output) in outputs.iter().enumerate() {
+            if outputs[..index]
+                .iter()
+                .any(|other| same_file(other, output))
+            {
+                let shown = output.to_string_lossy();
+                return Err(Failure::usage(format!("{} is given twice", Plain(&shown))));
             }
-            _ => Ok(()),
         }
+        let paths: Vec<_> = outputs.iter().map(PathBuf::as_path).collect();
+        let sidecars = self.sidecars(&paths)?;
+        let manifests: Result<Vec<_>, _> = paths.iter().map(|path| manifest_path(path)).collect();
+        let places = sidecars.iter().map(Sidecar::path).map(Path::to_owned);
+        for place in places.chain(manifests?) {
+            let data = inputs.iter().chain(outputs);
+            if let Some(data) = data.into_iter().find(|data| same_file(data, &place)) {
+                let shown = data.to_string_lossy();
+                return Err(Failure::usage(format!(
+                    "{} is data, and its name is that of an attestation to be written",
+                    Plain(&shown)
+                ))
+                .hint("rename the data, or name another file with --out"));
+            }
+        }
+        Ok(())
     }
 
     /// The attestation files for these datasets: beside each, or the one that was named.

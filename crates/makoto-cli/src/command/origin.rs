@@ -217,7 +217,7 @@ impl Origin {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
         let stamp = clock::stamp()?;
         self.write
-            .refuse_data_as_out(std::slice::from_ref(&self.data))?;
+            .refuse_collisions(&[], std::slice::from_ref(&self.data))?;
         let data = Measured::read(&self.data, &self.records, BadRecords::Refuse)?;
         let draft = self.draft(&data, &stamp);
         let name = match &self.name {

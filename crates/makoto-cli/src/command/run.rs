@@ -81,8 +81,7 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
         refuse_in_place(&self.inputs, &self.outputs)?;
-        self.write
-            .refuse_data_as_out(&[&self.inputs[..], &self.outputs[..]].concat())?;
+        self.write.refuse_collisions(&self.inputs, &self.outputs)?;
         let command = self.expanded()?;
         let executor = match &self.executor {
             Some(executor) => executor.clone(),

@@ -92,8 +92,7 @@ pub(crate) struct Transform {
 impl Transform {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
         refuse_in_place(&self.inputs, &self.outputs)?;
-        self.write
-            .refuse_data_as_out(&[&self.inputs[..], &self.outputs[..]].concat())?;
+        self.write.refuse_collisions(&self.inputs, &self.outputs)?;
         let inputs = Input::read_all(&self.inputs, &self.records)?;
         let read = |path: &PathBuf| Measured::read(path, &self.records, BadRecords::Refuse);
         let outputs: Result<Vec<_>, _> = self.outputs.iter().map(read).collect();

@@ -232,15 +232,19 @@ impl Verify {
                 "--output {shown} is there and is no plain file"
             )));
         }
+        let own = ["attestation", "manifest"];
+        let is_own = path
+            .extension()
+            .is_some_and(|end| own.iter().any(|own| end == *own));
         let attestation = self.attestation_path()?;
-        if [&self.data, &attestation]
+        let is_read = [&self.data, &attestation]
             .into_iter()
-            .any(|read| same_file(read, path))
-        {
-            return Err(
-                Failure::usage(format!("--output {shown} is what is being verified"))
-                    .hint("name another file for the copy"),
-            );
+            .any(|read| same_file(read, path));
+        if is_own || is_read {
+            return Err(Failure::usage(format!(
+                "--output {shown} is what is being verified, or has the name of an attestation"
+            ))
+            .hint("name another file for the copy"));
         }
         NewFile::at(path).map_err(|error| self.cannot_copy(&error))
     }

@@ -82,14 +82,15 @@ impl Masker {
             let of_previous = previous.and_then(|option| {
                 let named = option.trim_start_matches('-');
                 let long = option.starts_with('-') && name::is_plain(named);
-                let by_name = long && is_secret_name(named) && !argument.starts_with("--");
+                let by_name =
+                    long && name::is_secret_value(named, argument) && !argument.starts_with("--");
                 let by_program = name::option_of(program, option);
                 by_program.or(by_name.then_some(name::Hides::Everything))
             });
             let attached = name::attached_option_of(program, argument);
-            let assigned = argument.split_once('=').filter(|(name, _)| {
+            let assigned = argument.split_once('=').filter(|(name, value)| {
                 let name = name.trim_start_matches('-');
-                name::is_plain(name) && is_secret_name(name)
+                name::is_plain(name) && name::is_secret_value(name, value)
             });
             masked.push(match (of_previous, attached, assigned) {
                 (Some(hides), _, _) => {
@@ -308,6 +309,38 @@ mod tests {
             // Where the value ends is not clear, so all of it goes.
             ("sh|-c|password='a b' ./x", "sh|-c|password=***"),
             ("sort|-k|2|data.csv", "sort|-k|2|data.csv"),
+            (
+                "sort|--key|1|--key=2,2n|data.csv",
+                "sort|--key|1|--key=2,2n|data.csv",
+            ),
+            ("x|--key|c0ffeec0ffeec0ffee", "x|--key|***"),
+            ("awk|{ key=$2; n[key]+=1 }", "awk|{ key=$2; n[key]+=1 }"),
+            (
+                "python3|-c|token = next(x); print(key)",
+                "python3|-c|token = next(x); print(key)",
+            ),
+            (
+                "curl|-su|alice:pw|--user=bob:pw2",
+                "curl|-su|alice:***|--user=bob:***",
+            ),
+            (
+                "sh|-c|true; mysql -u root -psecret db",
+                "sh|-c|true; mysql -u root -p*** db",
+            ),
+            (
+                "sh|-c|curl -u 'alice:a b' h > x",
+                "sh|-c|curl -u 'alice:***' h > x",
+            ),
+            (
+                "sh|-c|sshpass -p pw ssh -p 22 h",
+                "sh|-c|sshpass -p *** ssh -p 22 h",
+            ),
+            ("sh|-c|x --password=a,b c", "sh|-c|x --password=*** c"),
+            (
+                "sh|-c|true PGPASSWORD='a'b x",
+                "sh|-c|true PGPASSWORD=*** x",
+            ),
+            ("zip|-P|pw|a.zip", "zip|-P|***|a.zip"),
             (
                 "python3|train.py|--max-tokens|512",
                 "python3|train.py|--max-tokens|512",

@@ -116,6 +116,16 @@ pub fn is_secret_name(name: &str) -> bool {
         && !words.iter().any(|word| COLUMN.contains(&word.as_str()))
 }
 
+/// Whether an option or variable of this name holds a secret in this value.
+///
+/// A lone `key` is more often a column than a secret, so its value must look like one.
+pub(super) fn is_secret_value(name: &str, value: &str) -> bool {
+    const SHORTEST_KEY: usize = 16;
+    let looks_random = value.len() >= SHORTEST_KEY && value.bytes().any(|b| b.is_ascii_digit());
+    // `$NAME` leads to the secret, which stands elsewhere.
+    is_secret_name(name) && !value.starts_with('$') && (words_of(name) != ["key"] || looks_random)
+}
+
 /// Whether a secret of this name may be a number: a PIN is one, a number of tokens is not.
 pub(super) fn may_be_a_number(name: &str) -> bool {
     let words = words_of(name);
@@ -182,6 +192,13 @@ const OPTIONS: &[(&[&str], &[&str], Value, Hides)] = &[
         Hides::AfterColon,
     ),
     (
+        &["curl"],
+        &["--user=", "--proxy-user="],
+        Value::Attached,
+        Hides::AfterColon,
+    ),
+    (&["zip", "unzip"], &["-P"], Value::Either, Hides::Everything),
+    (
         &["openssl"],
         &["-k", "-K", "-pass", "-passin", "-passout"],
         Value::Follows,
@@ -225,6 +242,14 @@ pub(super) fn is_known_program(name: &str) -> bool {
 
 /// What of the argument after `option` is secret.
 pub(super) fn option_of(program: &str, option: &str) -> Option<Hides> {
+    // `curl -su name:X` is `-s -u name:X`.
+    let cluster = option
+        .strip_prefix('-')
+        .filter(|letters| letters.len() > 1 && letters.chars().all(|c| c.is_ascii_alphabetic()));
+    let option = match cluster.and_then(|letters| letters.chars().last()) {
+        Some('u') if program == "curl" => "-u",
+        _ => option,
+    };
     let row = OPTIONS.iter().find(|(programs, options, value, _)| {
         *value != Value::Attached && programs.contains(&program) && options.contains(&option)
     });

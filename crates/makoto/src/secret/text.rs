@@ -1,7 +1,9 @@
 //! Secrets inside a text: a command for a shell, a URL, a connection string, a header.
 
 use super::MASK;
-use super::name::{is_secret_name, words_of};
+use super::name::{
+    Hides, attached_option_of, is_known_program, is_secret_value, option_of, words_of,
+};
 
 /// A secret in a text, by its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,11 +21,19 @@ pub(super) fn secrets_in(text: &str) -> Vec<Secret> {
         let (start, end) = (0, text.len());
         return vec![Secret { start, end, why }];
     }
-    let mut secrets: Vec<Secret> = Vec::new();
+    let of_commands = in_commands(text);
+    let mut secrets = of_commands.clone();
     let mut position = 0;
     while let Some(start) = next_word(text, position) {
         let end = start + length_while(&text[start..], is_word);
         let word = &text[start..end];
+        if of_commands
+            .iter()
+            .any(|secret| secret.start < end && secret.end > start)
+        {
+            position = end;
+            continue;
+        }
         let found = in_url(text, end)
             .or_else(|| after_name(text, word, end))
             .or_else(|| after_option(text, word, end))
@@ -43,7 +53,97 @@ pub(super) fn secrets_in(text: &str) -> Vec<Secret> {
             None => end,
         };
     }
+    secrets.sort_by_key(|secret| secret.start);
+    // Found in two ways, it is masked once.
+    secrets.dedup_by(|next, kept| {
+        let overlaps = next.start < kept.end;
+        if overlaps {
+            kept.end = kept.end.max(next.end);
+        }
+        overlaps
+    });
     secrets
+}
+
+/// Secrets by the short options of known programs, when the text is a command for a shell.
+fn in_commands(text: &str) -> Vec<Secret> {
+    let mut secrets = Vec::new();
+    let mut program = "";
+    let mut previous: Option<&str> = None;
+    let mut position = 0;
+    while position < text.len() {
+        let rest = &text[position..];
+        let gap = length_while(rest, ends_word);
+        if rest[..gap].contains(is_operator) {
+            (program, previous) = ("", None);
+        }
+        let start = position + gap;
+        let end = start + shell_word(&text[start..]);
+        if start == end {
+            break;
+        }
+        position = end;
+        let word = &text[start..end];
+        let by_previous = previous.and_then(|option| option_of(program, option));
+        let attached = attached_option_of(program, word);
+        let (from, hides) = match (by_previous, attached) {
+            (Some(hides), _) => (start, Some(hides)),
+            (None, Some((option, _, hides))) => (start + option.len(), Some(hides)),
+            (None, None) => (start, None),
+        };
+        if let Some(hides) = hides {
+            let quoted = |quote| {
+                let word = &text[from..end];
+                word.len() > 1 && word.starts_with(quote) && word.ends_with(quote)
+            };
+            let quotes = usize::from(quoted('"') || quoted('\''));
+            let (from, to) = (from + quotes, end - quotes);
+            let shown = match (hides, text[from..to].find(':')) {
+                (Hides::Everything, _) => Some(0),
+                (Hides::AfterColon, colon) => colon.map(|colon| colon + 1),
+            };
+            let known = shown.filter(|shown| from + shown < to);
+            secrets.extend(known.map(|shown| Secret {
+                start: from + shown,
+                end: to,
+                why: format!("password for {program}"),
+            }));
+        }
+        previous = (hides.is_none()).then_some(word);
+        let base = word.rsplit('/').next().unwrap_or_default();
+        if is_known_program(base) {
+            program = base;
+        }
+    }
+    secrets.retain(|secret| &text[secret.start..secret.end] != MASK);
+    secrets
+}
+
+fn is_operator(character: char) -> bool {
+    matches!(character, ';' | '|' | '&' | '(' | ')' | '\n')
+}
+
+fn ends_word(character: char) -> bool {
+    character.is_whitespace() || is_operator(character) || matches!(character, '<' | '>')
+}
+
+/// Length of the shell word at the start of `text`, with its quotes.
+fn shell_word(text: &str) -> usize {
+    let mut quote = None;
+    let mut escaped = false;
+    for (index, character) in text.char_indices() {
+        match (escaped, quote) {
+            (true, _) => escaped = false,
+            (false, Some(open)) if character == open => quote = None,
+            (false, Some('\'')) => {}
+            (false, _) if character == '\\' => escaped = true,
+            (false, Some(_)) => {}
+            (false, None) if is_quote(character) => quote = Some(character),
+            (false, None) if ends_word(character) => return index,
+            (false, None) => {}
+        }
+    }
+    text.len()
 }
 
 fn is_word(character: char) -> bool {
@@ -96,31 +196,39 @@ fn after_name(text: &str, word: &str, end: usize) -> Option<Secret> {
     rest = rest.strip_prefix(is_quote).unwrap_or(rest);
     rest = rest.trim_start_matches(' ');
     let by_colon = rest.starts_with(':');
+    let before = rest.trim_start_matches([':', '=']);
+    let spaced = text[end..].starts_with(' ') || before.starts_with(' ');
     rest = rest.strip_prefix([':', '='])?;
     // `sort key: name` in a sentence is no header, and `scheme://` no name.
     let headers = ["key", "pin", "pass"];
-    if !is_secret_name(name) || rest.starts_with("//") || (by_colon && headers.contains(&name)) {
+    if rest.starts_with("//") || (by_colon && headers.contains(&name)) {
         return None;
     }
     rest = rest.trim_start_matches(' ');
     let start = text.len() - rest.len();
+    let in_url = text[..end].contains("://");
     let whole_line = words_of(name)
         .iter()
         .any(|w| w == "authorization" || w == "cookie");
     let (start, length) = match rest.chars().next().filter(|c| is_quote(*c)) {
-        Some(quote) => (start + 1, length_while(&rest[1..], |c| c != quote)),
-        None if whole_line => (start, length_while(rest, |c| !is_quote(c) && c != '\n')),
-        None => {
-            // A fragment follows the query of a URL; elsewhere `#` may belong to the secret.
-            let in_url = text[..end].contains("://");
-            let ends = |c: char| {
-                let separates = matches!(c, '&' | ';' | ',') || (in_url && c == '#');
-                c.is_whitespace() || is_quote(c) || separates
-            };
+        Some(quote) if by_colon || spaced => (start + 1, length_while(&rest[1..], |c| c != quote)),
+        // A fragment follows the query of a URL; elsewhere `#` may belong to the secret.
+        None if in_url => {
+            let ends =
+                |c: char| c.is_whitespace() || is_quote(c) || matches!(c, '&' | ';' | ',' | '#');
             (start, length_while(rest, |c| !ends(c)))
         }
+        None if whole_line => (start, length_while(rest, |c| !is_quote(c) && c != '\n')),
+        None if by_colon => {
+            let ends = |c: char| c.is_whitespace() || is_quote(c) || matches!(c, '&' | ';' | ',');
+            (start, length_while(rest, |c| !ends(c)))
+        }
+        _ => (start, shell_word(rest)),
     };
-    Some(Secret {
+    let value = &text[start..start + length];
+    // `token = next(x)` is code.
+    let is_code = spaced && text[start + length..].starts_with('(');
+    (is_secret_value(name, value) && !is_code).then(|| Secret {
         start,
         end: start + length,
         why: format!("value of {name:?}"),
@@ -131,18 +239,10 @@ fn after_name(text: &str, word: &str, end: usize) -> Option<Secret> {
 fn after_option(text: &str, word: &str, end: usize) -> Option<Secret> {
     let name = word.strip_prefix('-')?.trim_start_matches('-');
     let rest = text[end..].strip_prefix(' ')?.trim_start_matches(' ');
-    if !is_secret_name(name) || rest.starts_with("--") {
-        return None;
-    }
     let start = text.len() - rest.len();
-    let (start, length) = match rest.chars().next().filter(|c| is_quote(*c)) {
-        Some(quote) => (start + 1, length_while(&rest[1..], |c| c != quote)),
-        None => {
-            let ends = |c: char| c.is_whitespace() || is_quote(c) || matches!(c, ';' | '|' | '&');
-            (start, length_while(rest, |c| !ends(c)))
-        }
-    };
-    Some(Secret {
+    let length = shell_word(rest);
+    let is_value = !rest.starts_with("--") && is_secret_value(name, &rest[..length]);
+    is_value.then(|| Secret {
         start,
         end: start + length,
         why: format!("value of {name:?}"),
@@ -227,7 +327,10 @@ mod tests {
             ("\"Authorization: Bearer abc.def\" x", &["Bearer abc.def"]),
             ("use Bearer abcdefgh now", &["abcdefgh"]),
             ("Cookie: a=b; c=d", &["a=b; c=d"]),
-            ("password='hunter2 secret' x", &["hunter2 secret"]),
+            ("password='hunter2 secret' x", &["'hunter2 secret'"]),
+            ("password=\"a\\\"b\"c x", &["\"a\\\"b\"c"]),
+            ("password = \"a b\" x", &["a b"]),
+            ("pg:host=h;password=a;n=1", &["a"]),
             ("{'password': 'a', 'n': 1}", &["a"]),
             ("mysql --password X -h y", &["X"]),
             ("use AKIAIOSFODNN7EXAMPLE now", &["AKIAIOSFODNN7EXAMPLE"]),

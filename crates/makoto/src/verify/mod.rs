@@ -7,6 +7,8 @@ mod compare;
 
 use compare::Comparison;
 
+use std::collections::HashSet;
+
 use crate::attestation::Attestation;
 use crate::datetime::DateTime;
 use crate::digest::Digest;
@@ -94,6 +96,13 @@ struct Candidate {
     is_signed: bool,
     statement: Option<Statement>,
     checks: Vec<Check>,
+}
+
+impl Candidate {
+    fn subjects(&self) -> impl Iterator<Item = &Subject> {
+        let statement = self.statement.iter();
+        statement.flat_map(|statement| statement.subject.as_slice())
+    }
 }
 
 /// The statement by which data is judged, and the subject in it.
@@ -354,6 +363,27 @@ fn others(candidates: &Candidates, chosen: &Candidate, sha256: &Digest) -> Vec<C
         let mut subjects = statement.subject.as_slice().iter();
         subjects.any(|subject| subject.digest.sha256 == *sha256)
     };
+    let newer = candidates
+        .0
+        .iter()
+        .rev()
+        .take_while(|other| other.id != chosen.id);
+    let names: HashSet<_> = chosen
+        .subjects()
+        .map(|subject| subject.name.as_str())
+        .collect();
+    let renewed = newer.filter_map(|other| {
+        let mut subjects = other.subjects();
+        let subject = subjects.find(|s| names.contains(s.name.as_str()))?;
+        let message = format!(
+            "a newer statement, sha256:{}, says that {:?} has other bytes: {}",
+            other.id,
+            subject.name.as_str(),
+            subject.digest.sha256
+        );
+        (subject.digest.sha256 != *sha256)
+            .then(|| Check::new("V3", Outcome::Warn, "subject", message))
+    });
     let told = candidates
         .0
         .iter()
@@ -382,7 +412,7 @@ fn others(candidates: &Candidates, chosen: &Candidate, sha256: &Digest) -> Vec<C
                 Some(_) => None,
             }
         });
-    told.take(MOST).collect()
+    renewed.chain(told).take(MOST).collect()
 }
 
 /// Refuses a level that this verification cannot give. Returns whether it could not be told
