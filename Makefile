@@ -9,7 +9,8 @@ demo: prepare ## Build and do the main job on real data
 	MAKOTO=$(CURDIR)/target/release/makoto demo/run target/demo
 
 test: prepare ## Everything that can go red
-	$(CARGO) test --workspace --locked
+	$(CARGO) test --workspace --locked --doc
+	$(CARGO) test --workspace --locked --lib --bins --tests
 
 lint: prepare ## Form, lints, documentation, licences
 	$(CARGO) fmt --all -- --check
