@@ -269,4 +269,4 @@ impl Lineage {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,14 +7,14 @@ use crate::json::Json;
 
 /// Attestations in memory.
 #[derive(Default)]
-struct Memory {
-    documents: HashMap<Digest, Vec<u8>>,
+pub(crate) struct Memory {
+    pub(crate) documents: HashMap<Digest, Vec<u8>>,
     about: HashMap<Digest, Vec<Digest>>,
     reading: HashMap<Digest, Vec<Digest>>,
 }
 
 impl Memory {
-    fn add(&mut self, statement: &Json) -> Digest {
+    pub(crate) fn add(&mut self, statement: &Json) -> Digest {
         let bytes = to_canonical(statement).expect("canonical");
         let id = Digest::of(&bytes);
         let digests = |list: Option<&Json>| -> Vec<Digest> {
@@ -32,8 +32,13 @@ impl Memory {
         id
     }
 
-    fn back(&mut self, data: &str) -> Lineage {
+    pub(crate) fn back(&mut self, data: &str) -> Lineage {
         self.walk(data, Direction::Back, None)
+    }
+
+    /// The one attestation about a dataset.
+    pub(crate) fn about_id(&self, data: &str) -> Digest {
+        self.about[&sha(data)][0]
     }
 
     fn walk(&mut self, data: &str, direction: Direction, depth: Option<usize>) -> Lineage {
@@ -67,11 +72,11 @@ impl Library for Memory {
 }
 
 /// Digest of the dataset that a test calls `data`.
-fn sha(data: &str) -> Digest {
+pub(crate) fn sha(data: &str) -> Digest {
     Digest::of(data.as_bytes())
 }
 
-fn statement(kind: &str, outputs: &[&str], predicate: Json) -> Json {
+pub(crate) fn statement(kind: &str, outputs: &[&str], predicate: Json) -> Json {
     let subject = |name: &&str| {
         let digest = [("sha256", sha(name).to_string().into())];
         Json::from([("name", (*name).into()), ("digest", digest.into())])
@@ -87,7 +92,7 @@ fn statement(kind: &str, outputs: &[&str], predicate: Json) -> Json {
     ])
 }
 
-fn origin(data: &str, source: &str) -> Json {
+pub(crate) fn origin(data: &str, source: &str) -> Json {
     let origin = [
         ("source", source.into()),
         ("collectionTimestamp", "2026-11-21T08:00:00Z".into()),
@@ -101,7 +106,7 @@ fn origin(data: &str, source: &str) -> Json {
 }
 
 /// A step; an input is its name, and the id that it refers to.
-fn step(outputs: &[&str], inputs: &[(&str, Option<Digest>)]) -> Json {
+pub(crate) fn step(outputs: &[&str], inputs: &[(&str, Option<Digest>)]) -> Json {
     let input = |(name, id): &(&str, Option<Digest>)| {
         let digest = [("sha256", sha(name).to_string().into())];
         let mut members = crate::json::Object::from_iter([("name", *name)]);
@@ -132,7 +137,7 @@ fn verdict(lineage: &Lineage) -> Verdict {
 }
 
 /// origin → raw → clean → report, each referring to the one before.
-fn chain(memory: &mut Memory) -> [Digest; 3] {
+pub(crate) fn chain(memory: &mut Memory) -> [Digest; 3] {
     let raw = memory.add(&origin("raw", "https://erp.example.com"));
     let clean = memory.add(&step(&["clean"], &[("raw", Some(raw))]));
     let report = memory.add(&step(&["report"], &[("clean", Some(clean))]));
