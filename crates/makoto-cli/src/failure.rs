@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io::ErrorKind;
 
-use makoto_data::{DataError, SidecarError};
+use makoto_data::{DataError, SidecarError, StoreError};
 
 /// A command that stopped. Shown as what happened, and on a line of its own what to do next.
 #[derive(Debug)]
@@ -108,6 +108,25 @@ impl From<SidecarError> for Failure {
             SidecarError::Io { .. } | SidecarError::Data(_) | SidecarError::TooLarge { .. } => {
                 failure
             }
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let failure = Self::usage(chain(&error));
+        match error {
+            StoreError::File(error) => error.into(),
+            StoreError::NotAStore { .. } => {
+                failure.hint("name a store that `--store` made, or search a folder with --in")
+            }
+            StoreError::Damaged { .. } => Self {
+                status: 1,
+                ..failure
+            }
+            .hint("remove that file and put its attestation into the store again"),
+            StoreError::NotEmpty { .. } => failure.hint("name a new or empty folder"),
+            _ => failure,
         }
     }
 }

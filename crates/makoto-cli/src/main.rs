@@ -3,6 +3,7 @@
 //! What was typed is read by `clap` in [`command`]; each command turns it into what it means,
 //! asks `makoto` and `makoto-data`, and shows the answer through [`screen`].
 
+mod catalog;
 mod clock;
 mod code;
 mod command;
@@ -12,6 +13,7 @@ mod failure;
 mod progress;
 mod screen;
 mod signals;
+mod target;
 
 use std::process::ExitCode;
 

@@ -2,10 +2,10 @@
 //! terminal: they may hold escape sequences, or characters that change the order of others.
 
 use std::fmt::{self, Write as _};
-use std::io::Write as _;
+use std::io::{BufWriter, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use makoto::json::Json;
+use makoto::json::{Json, Object};
 use makoto::report::{Basis, Check, Coverage, Outcome, Report, Verdict};
 use makoto::scalar::is_deceptive;
 
@@ -51,25 +51,61 @@ pub(crate) fn note(line: impl fmt::Display) {
 
 /// Writes a machine-readable result to stdout as one line.
 pub(crate) fn json(value: &Json) {
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    note_loss(write_json(&mut out, value).and_then(|()| end_line(&mut out)));
+}
+
+/// Writes an object to stdout as one line, with further members that are arrays. They are
+/// written as they are made: a graph may be larger than what it is made from.
+pub(crate) fn json_with_lists(head: &Object, lists: [(&str, &mut dyn Iterator<Item = Json>); 2]) {
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let write = || {
+        out.write_all(b"{")?;
+        for (key, value) in head.iter() {
+            write_json(&mut out, &key.as_str().into())?;
+            out.write_all(b":")?;
+            write_json(&mut out, value)?;
+            out.write_all(b",")?;
+        }
+        for (place, (key, items)) in lists.into_iter().enumerate() {
+            let comma = if place == 0 { "" } else { "," };
+            write!(out, "{comma}{}:[", Json::from(key))?;
+            for (place, item) in items.enumerate() {
+                if place > 0 {
+                    out.write_all(b",")?;
+                }
+                write_json(&mut out, &item)?;
+            }
+            out.write_all(b"]")?;
+        }
+        out.write_all(b"}")?;
+        end_line(&mut out)
+    };
+    note_loss(write());
+}
+
+fn end_line(out: &mut impl std::io::Write) -> std::io::Result<()> {
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+fn write_json(out: &mut impl std::io::Write, value: &Json) -> std::io::Result<()> {
     let text = value.to_string();
-    let mut line = String::with_capacity(text.len() + 1);
+    let harmless = |character: char| !character.is_control() && !is_deceptive(character);
+    if text.chars().all(harmless) {
+        return out.write_all(text.as_bytes());
+    }
     for character in text.chars() {
         // Such characters stand only inside strings, where an escape means the same.
-        if character.is_control() || is_deceptive(character) {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                let _ = write!(line, "\\u{unit:04x}");
-            }
+        if harmless(character) {
+            out.write_all(character.encode_utf8(&mut [0; 4]).as_bytes())?;
         } else {
-            line.push(character);
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                write!(out, "\\u{unit:04x}")?;
+            }
         }
     }
-    line.push('\n');
-    let mut stdout = std::io::stdout();
-    note_loss(
-        stdout
-            .write_all(line.as_bytes())
-            .and_then(|()| stdout.flush()),
-    );
+    Ok(())
 }
 
 /// Shows a report: three lines, or everything.
@@ -253,6 +289,13 @@ fn next_step(report: &Report) -> String {
             "L1 is the producer's own word; ask for a signed attestation where that is not enough"
         }
         Verdict::Pass => "`makoto verify DATA` compares the data with it",
+        Verdict::Unknown
+            if report
+                .with_outcome(Outcome::Skip)
+                .any(|c| c.id == "L2.V.9" || c.id == "L2.V.8") =>
+        {
+            "name where the missing attestations are with --store or --in"
+        }
         Verdict::Unknown => "use a version that verifies signatures, or ask for --level L1",
         Verdict::Fail if failed("L2.P.1") => {
             "ask the producer for a signed attestation, or ask for --level L1"

@@ -10,6 +10,7 @@ mod error;
 mod file;
 mod folder;
 mod inflate;
+mod library;
 mod new_file;
 mod pipeline;
 mod place;

@@ -43,6 +43,11 @@ pub struct Limits {
     pub search_files: usize,
     /// Bytes of all those files, which are held in memory.
     pub search_bytes: u64,
+    /// Stages of a lineage. The largest pipelines seen have some ten thousand; each is read and
+    /// kept, at about 3 KB.
+    pub lineage_stages: usize,
+    /// Links of a lineage: a few inputs for each stage, or a few steps that read very many.
+    pub lineage_links: usize,
 }
 
 impl Limits {
@@ -60,6 +65,8 @@ impl Limits {
         folder_depth: 64,
         folder_repeats: 1_000,
         manifest_bytes: 256 << 20,
+        lineage_stages: 250_000,
+        lineage_links: 2_000_000,
         store_entries: 100_000,
         search_files: 200_000,
         search_bytes: 512 << 20,

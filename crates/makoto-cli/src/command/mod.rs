@@ -2,6 +2,8 @@
 
 mod attest;
 mod completions;
+mod dbom;
+mod lineage;
 mod origin;
 mod run;
 mod schema;
@@ -46,6 +48,10 @@ enum Command {
     Run(Box<run::Run>),
     Verify(verify::Verify),
     Validate(validate::Validate),
+    Lineage(lineage::LineageCommand),
+    /// Make, check and compare data bills of materials
+    #[command(subcommand)]
+    Dbom(dbom::DbomCommand),
     Schema(schema::Schema),
     Completions(completions::Completions),
 }
@@ -77,6 +83,8 @@ impl Makoto {
             Command::Run(command) => command.run(output),
             Command::Verify(command) => command.run(output),
             Command::Validate(command) => command.run(output),
+            Command::Lineage(command) => command.run(output),
+            Command::Dbom(command) => command.run(output),
             Command::Schema(command) => command.run(),
             Command::Completions(command) => command.run(),
         }

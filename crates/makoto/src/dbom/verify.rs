@@ -202,6 +202,7 @@ impl Examination {
     }
 
     fn compare(&mut self, document: &Json, dbom: &Dbom, bill: &Bill, lineage: &Lineage) {
+        self.drawing(dbom, lineage);
         let member = |key: &str| document.get(key);
         self.dataset(member("dataset"), bill, lineage);
         let sources = parts(member("sources"));
@@ -211,7 +212,6 @@ impl Examination {
         self.order(dbom, lineage);
         let compliance = dbom.compliance.as_ref().and_then(|c| c.claimed_level);
         self.claim("compliance.overallMakotoLevel", compliance, bill.level);
-        self.drawing(dbom, lineage);
         if member("verification").is_some() {
             let message = "not used: what a document says of its own verification is no evidence";
             self.check("L2.V.2", Outcome::Skip, "verification", message);
@@ -220,6 +220,17 @@ impl Examination {
         if let Some(valid_until) = valid_until.filter(|until| **until < self.now) {
             let message = format!("is {valid_until}, which is over");
             self.check("L2.V.7", Outcome::Warn, "metadata.validUntil", message);
+        }
+        if !self
+            .checks
+            .iter()
+            .any(|check| check.outcome == Outcome::Fail)
+        {
+            let (sources, steps) = (bill.sources.len(), bill.steps.len());
+            let message = format!(
+                "lists exactly the {sources} source(s) and {steps} step(s) behind the data"
+            );
+            self.check("DBOM", Outcome::Pass, "", message);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Drawing a lineage: a tree for people, Mermaid and Graphviz for pages, JSON for programs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use super::{Direction, Lineage, Link, Producer, Stage};
@@ -39,37 +39,52 @@ impl Lineage {
         }
     }
 
-    /// Nodes and edges by id. A node is an attestation, or an input without one; an edge leads
-    /// from what made a dataset to what read it.
-    pub fn graph(&self) -> Json {
-        let mut nodes: Vec<Json> = self.stages.iter().map(node).collect();
-        let mut edges = Vec::new();
-        let mut drawn = std::collections::HashSet::new();
-        for link in &self.links {
-            let input = self.input(link);
-            let from = match link.producer {
-                Producer::Stage(producer) => self.stages[producer].id,
-                // Nobody attested it, so the digest of the data has to stand for it.
-                Producer::Missing | Producer::Beyond => input.digest.sha256,
-            };
-            let from = format!("sha256:{from}");
+    /// What the graph is of, without its nodes and edges: direction, digest, whether it is
+    /// complete, and the nodes that it starts at.
+    pub fn head(&self) -> Object {
+        let tops = self.tops.iter();
+        let tops = tops.map(|top| format!("sha256:{}", self.stages[*top].id));
+        let direction = match self.direction {
+            Direction::Back => "back",
+            Direction::Forward => "forward",
+        };
+        let head: [(&str, Json); 4] = [
+            ("direction", direction.into()),
+            ("sha256", self.target.to_string().into()),
+            ("complete", self.is_complete().into()),
+            ("tops", tops.map(Json::from).collect()),
+        ];
+        head.into_iter().collect()
+    }
+
+    /// The nodes of the graph: each attestation, and each input without one.
+    pub fn nodes(&self) -> impl Iterator<Item = Json> {
+        let mut drawn = HashSet::new();
+        let open = self.links.iter().filter_map(move |link| {
             let kind = match link.producer {
-                Producer::Stage(_) => None,
-                Producer::Missing => Some("missing"),
-                Producer::Beyond => Some("not-looked-at"),
+                Producer::Stage(_) => return None,
+                Producer::Missing => "missing",
+                Producer::Beyond => "not-looked-at",
             };
-            if let Some(kind) = kind
-                && drawn.insert(from.clone())
-            {
-                nodes.push(Json::from([
-                    ("id", from.as_str().into()),
+            let input = self.input(link);
+            drawn.insert(input.digest.sha256).then(|| {
+                Json::from([
+                    ("id", self.source_of(link).into()),
                     ("kind", kind.into()),
                     ("name", input.name.as_str().into()),
-                ]));
-            }
+                ])
+            })
+        });
+        self.stages.iter().map(node).chain(open)
+    }
+
+    /// The edges of the graph, from what made a dataset to what read it, by the ids of the nodes.
+    pub fn edges(&self) -> impl Iterator<Item = Json> {
+        self.links.iter().map(|link| {
+            let input = self.input(link);
             let reader = format!("sha256:{}", self.stages[link.reader].id);
-            edges.push(Json::from([
-                ("from", from.into()),
+            Json::from([
+                ("from", self.source_of(link).into()),
                 ("to", reader.into()),
                 ("input", (link.input as u64).into()),
                 ("name", input.name.as_str().into()),
@@ -79,24 +94,19 @@ impl Lineage {
                     input.interval.as_ref().map(|i| i.write()).into(),
                 ),
                 ("certain", link.certain.into()),
-            ]));
+            ])
+        })
+    }
+
+    /// The id of the node that an edge starts at. Where nobody attested the data, its own digest
+    /// has to stand for it.
+    fn source_of(&self, link: &Link) -> String {
+        match link.producer {
+            Producer::Stage(producer) => format!("sha256:{}", self.stages[producer].id),
+            Producer::Missing | Producer::Beyond => {
+                format!("sha256:{}", self.input(link).digest.sha256)
+            }
         }
-        let tops = self
-            .tops
-            .iter()
-            .map(|top| format!("sha256:{}", self.stages[*top].id));
-        let direction = match self.direction {
-            Direction::Back => "back",
-            Direction::Forward => "forward",
-        };
-        Json::from([
-            ("direction", direction.into()),
-            ("sha256", self.target.to_string().into()),
-            ("complete", self.is_complete().into()),
-            ("tops", tops.map(Json::from).collect()),
-            ("nodes", nodes.into_iter().collect()),
-            ("edges", edges.into_iter().collect()),
-        ])
     }
 
     fn mermaid(&self) -> String {

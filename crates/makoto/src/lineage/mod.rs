@@ -15,6 +15,7 @@ use std::fmt;
 use crate::attestation::Attestation;
 use crate::datetime::DateTime;
 use crate::digest::Digest;
+use crate::limits::Limits;
 use crate::predicate::transform::Input;
 use crate::predicate::{Predicate, PredicateType};
 use crate::report::{Check, Level, Outcome, Report, Verdict};
@@ -65,6 +66,17 @@ pub struct Reach {
     pub stages: usize,
     /// Links that are followed.
     pub links: usize,
+}
+
+impl Reach {
+    /// As far as the budgets of this product allow, or `depth` steps.
+    pub fn within_limits(depth: Option<usize>) -> Self {
+        Self {
+            depth,
+            stages: Limits::DEFAULT.lineage_stages,
+            links: Limits::DEFAULT.lineage_links,
+        }
+    }
 }
 
 /// Which way a walk goes.

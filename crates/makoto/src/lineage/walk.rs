@@ -1,6 +1,7 @@
 //! The walk itself: breadth first, each stage read once, within a budget.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::rc::Rc;
 
 use super::{Direction, Found, Library, Lineage, Link, Producer, Reach, Stage, cycle};
 use crate::attestation::Attestation;
@@ -34,6 +35,7 @@ pub(super) fn walk<L: Library>(
             checks: Vec::new(),
         },
         known: HashMap::new(),
+        looked_up: HashMap::new(),
         queue: VecDeque::new(),
         unlisted: 0,
         budget_told: false,
@@ -51,6 +53,8 @@ struct Walk<'a, L> {
     lineage: Lineage,
     /// Where each id stands among the stages, or why it does not.
     known: HashMap<Digest, Result<usize, NoStage>>,
+    /// What is about a dataset, once it was asked: many steps read the same tables.
+    looked_up: HashMap<Digest, Rc<[Digest]>>,
     /// Stages whose links were not followed yet.
     queue: VecDeque<usize>,
     unlisted: usize,
@@ -73,8 +77,8 @@ impl<L: Library> Walk<'_, L> {
         let target = self.lineage.target;
         let ids = self.about(&target);
         let mut tops = Vec::new();
-        for id in ids {
-            let stage = self.stage(&id, 0).ok();
+        for id in ids.iter() {
+            let stage = self.stage(id, 0).ok();
             let is_about = |stage: &usize| self.lineage.stages[*stage].subject(&target).is_some();
             tops.extend(stage.filter(is_about));
         }
@@ -326,14 +330,19 @@ impl<L: Library> Walk<'_, L> {
         }
     }
 
-    fn about(&mut self, sha256: &Digest) -> Vec<Digest> {
-        match self.library.about(sha256) {
-            Ok(ids) => ids,
+    fn about(&mut self, sha256: &Digest) -> Rc<[Digest]> {
+        if let Some(ids) = self.looked_up.get(sha256) {
+            return Rc::clone(ids);
+        }
+        let ids: Rc<[Digest]> = match self.library.about(sha256) {
+            Ok(ids) => ids.into(),
             Err(error) => {
                 self.cannot_look(sha256, &error.to_string());
-                Vec::new()
+                Rc::from([])
             }
-        }
+        };
+        self.looked_up.insert(*sha256, Rc::clone(&ids));
+        ids
     }
 
     fn cannot_look(&mut self, sha256: &Digest, error: &str) -> Vec<usize> {
@@ -457,11 +466,8 @@ impl<L: Library> Walk<'_, L> {
     ) {
         let path = self.path_of(reader, index);
         let stage = &self.lineage.stages[reader];
-        let message = format!(
-            "{:?} {}",
-            stage.inputs()[index].name.as_str(),
-            message.into()
-        );
+        let input = stage.inputs()[index].name.as_str();
+        let message = format!("input {input:?} of {:?} {}", stage.title(), message.into());
         self.check("L2.V.8", outcome, &path, message);
     }
 
