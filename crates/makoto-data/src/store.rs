@@ -278,7 +278,7 @@ impl Store {
             if attestations.iter().any(|one| !says_so(&one.attestation)) {
                 return Err(StoreError::Damaged {
                     path: folder.join(id.to_string()),
-                    what: format!("files a statement under an {index} that it does not have"),
+                    what: format!("names a statement that has no such {index}"),
                 });
             }
             located.extend(attestations);
