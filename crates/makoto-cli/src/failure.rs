@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io::ErrorKind;
 
-use makoto_data::{DataError, SidecarError};
+use makoto_data::{DataError, SidecarError, StoreError};
 
 /// A command that stopped. Shown as what happened, and on a line of its own what to do next.
 #[derive(Debug)]
@@ -108,6 +108,26 @@ impl From<SidecarError> for Failure {
             SidecarError::Io { .. } | SidecarError::Data(_) | SidecarError::TooLarge { .. } => {
                 failure
             }
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let failure = Self::usage(chain(&error));
+        match error {
+            StoreError::NotAStore { .. } => {
+                failure.hint("check the path; `makoto attest … --store DIR` makes a store")
+            }
+            StoreError::NotEmpty { .. } => failure.hint("name a new or an empty folder"),
+            StoreError::Version { .. } => failure.hint("use the version of makoto that made it"),
+            StoreError::Damaged { .. } => failure.hint(
+                "restore that file from a copy, or remove it and put its attestation in again",
+            ),
+            StoreError::File(error) => error.into(),
+            StoreError::TooMany { .. }
+            | StoreError::NotAttestation(_)
+            | StoreError::NotConforming { .. } => failure,
         }
     }
 }

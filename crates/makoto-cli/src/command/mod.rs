@@ -2,10 +2,12 @@
 
 mod attest;
 mod completions;
+mod known;
 mod origin;
 mod run;
 mod schema;
 mod step;
+mod store;
 mod transform;
 mod validate;
 mod verify;
@@ -13,6 +15,8 @@ mod verify;
 use clap::{Parser, Subcommand, ValueEnum};
 use makoto::datetime::DateTime;
 use makoto::report::{Check, Level, Outcome, Report};
+
+pub(crate) use store::newest_last;
 
 use crate::failure::Failure;
 use crate::screen::{self, Plain};
