@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use makoto_data::{Catalog, Recursion, Store, attestation_path};
+use makoto_data::{Catalog, Recursion, attestation_path};
 
+use crate::command::store::StoreArgs;
 use crate::failure::Failure;
 use crate::screen::{self, Plain};
 
@@ -12,9 +13,8 @@ use crate::screen::{self, Plain};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Finding attestations")]
 pub(crate) struct CatalogArgs {
-    /// Look in this store (repeatable)
-    #[arg(long = "store", value_name = "DIR")]
-    stores: Vec<PathBuf>,
+    #[command(flatten)]
+    stores: StoreArgs,
 
     /// Look in this folder and all below it (repeatable)
     #[arg(long = "in", value_name = "DIR")]
@@ -25,7 +25,7 @@ impl CatalogArgs {
     /// Everything that may hold attestations: beside the files at `near`, in their folders, and
     /// where the options say. Without a file, in the current folder.
     pub(crate) fn catalog(&self, near: &[&Path]) -> Result<Catalog, Failure> {
-        let mut catalog = Catalog::new();
+        let mut catalog = self.stores.catalog()?;
         for file in near {
             catalog.add_sidecar(&attestation_path(file)?)?;
         }
@@ -38,9 +38,6 @@ impl CatalogArgs {
         }
         for folder in &self.folders {
             catalog.add_folder(folder, Recursion::FoldersBelow)?;
-        }
-        for store in &self.stores {
-            catalog.add_store(Store::open(store)?);
         }
         for (path, why) in catalog.skipped() {
             let path = path.to_string_lossy();

@@ -14,9 +14,11 @@ use makoto::report::Level;
 use makoto::shape::Shape as _;
 use makoto::statement::{RECORDS_ANNOTATION, Statement};
 use makoto_data::{
-    Fingerprint, Links, Sidecar, apparent_compression, attestation_path, digest_file, digest_folder,
+    Catalog, Fingerprint, Links, Sidecar, apparent_compression, attestation_path, digest_file,
+    digest_folder,
 };
 
+use crate::command::newest_last;
 use crate::failure::Failure;
 use crate::progress::Bar;
 use crate::screen::Plain;
@@ -273,15 +275,15 @@ impl Measured {
         Json::Object(subject)
     }
 
-    /// What this dataset's own attestation says of it, if it has one.
+    /// What this dataset's own attestation says of it, if it has one: beside it, else in `stores`.
     ///
-    /// An attestation that is there and is about other bytes is an error: the input is not what
-    /// it was attested to be.
-    pub(crate) fn attested(&self) -> Result<Option<Attested>, Failure> {
+    /// An attestation that lies beside it and is about other bytes is an error: the input is not
+    /// what it was attested to be.
+    pub(crate) fn attested(&self, stores: &Catalog) -> Result<Option<Attested>, Failure> {
         let sidecar = Sidecar::at(attestation_path(&self.path)?);
         let shown = || Plain(&self.path.to_string_lossy()).to_string();
         let Some(bytes) = sidecar.read()? else {
-            return Ok(None);
+            return Ok(self.said_by(&newest_last(stores, &self.sha256)?));
         };
         let attestations = Attestation::parse_file(&bytes).map_err(|error| {
             Failure::contradiction(format!(
@@ -290,20 +292,8 @@ impl Measured {
             ))
             .hint("mend or remove it, then run the command again")
         })?;
-        for attestation in attestations.iter().rev() {
-            let (statement, _) = Statement::read(attestation.statement.clone(), Level::L1);
-            let subjects = statement.iter().flat_map(|s| s.subject.as_slice());
-            let is_folder = self.manifest.is_some();
-            let about_this = subjects.into_iter().find(|subject| {
-                let digest = &subject.digest;
-                digest.sha256 == self.sha256 && digest.dir_hash.is_some() == is_folder
-            });
-            if let Some(subject) = about_this {
-                return Ok(Some(Attested {
-                    name: subject.name.as_str().to_owned(),
-                    reference: attestation.reference(),
-                }));
-            }
+        if let Some(attested) = self.said_by(&attestations) {
+            return Ok(Some(attested));
         }
         Err(Failure::contradiction(format!(
             "{} is not what its attestation says: no statement in {} has sha256 {}",
@@ -312,6 +302,23 @@ impl Measured {
             self.sha256
         ))
         .hint("see `makoto verify` on it; attest it again with --replace or --append if the change is meant"))
+    }
+
+    /// What the newest of `attestations` about this dataset, which is the last, says of it.
+    fn said_by(&self, attestations: &[Attestation]) -> Option<Attested> {
+        attestations.iter().rev().find_map(|attestation| {
+            let (statement, _) = Statement::read(attestation.statement.clone(), Level::L1);
+            let is_folder = self.manifest.is_some();
+            let statement = statement?;
+            let subject = statement.subject.as_slice().iter().find(|subject| {
+                let digest = &subject.digest;
+                digest.sha256 == self.sha256 && digest.dir_hash.is_some() == is_folder
+            })?;
+            Some(Attested {
+                name: subject.name.as_str().to_owned(),
+                reference: attestation.reference(),
+            })
+        })
     }
 }
 

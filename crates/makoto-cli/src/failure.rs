@@ -116,17 +116,18 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let failure = Self::usage(chain(&error));
         match error {
-            StoreError::File(error) => error.into(),
             StoreError::NotAStore { .. } => {
-                failure.hint("name a store that `--store` made, or search a folder with --in")
+                failure.hint("check the path; `makoto attest … --store DIR` makes a store")
             }
-            StoreError::Damaged { .. } => Self {
-                status: 1,
-                ..failure
-            }
-            .hint("remove that file and put its attestation into the store again"),
-            StoreError::NotEmpty { .. } => failure.hint("name a new or empty folder"),
-            _ => failure,
+            StoreError::NotEmpty { .. } => failure.hint("name a new or an empty folder"),
+            StoreError::Version { .. } => failure.hint("use the version of makoto that made it"),
+            StoreError::Damaged { .. } => failure.hint(
+                "restore that file from a copy, or remove it and put its attestation in again",
+            ),
+            StoreError::File(error) => error.into(),
+            StoreError::TooMany { .. }
+            | StoreError::NotAttestation(_)
+            | StoreError::NotConforming { .. } => failure,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Everything that may hold attestations, asked at once.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -57,6 +58,11 @@ impl Catalog {
         self.stores.push(store);
     }
 
+    /// Whether there is nothing to ask. What was added may hold no attestation all the same.
+    pub fn is_empty(&self) -> bool {
+        self.stores.is_empty() && self.shelf.is_empty()
+    }
+
     /// Files in folders that could not be read or are no attestations, and why.
     pub fn skipped(&self) -> &[(PathBuf, String)] {
         self.shelf.skipped()
@@ -71,7 +77,8 @@ impl Catalog {
         Ok(found.into_iter().next())
     }
 
-    /// Every statement with a subject of this SHA-256.
+    /// Every statement with a subject of this SHA-256. The first is the one to take: those of
+    /// sidecar and folders come before those of stores, the newest first.
     ///
     /// # Errors
     /// As [`Catalog::with_id`].
@@ -127,9 +134,15 @@ impl Catalog {
         store: impl Fn(&Store) -> Result<Vec<Located>, StoreError>,
     ) -> Result<Vec<Found>, StoreError> {
         let mut all = shelf(&self.shelf);
+        let mut stored = Vec::new();
         for one in &self.stores {
-            all.extend(store(one)?);
+            stored.extend(store(one)?);
         }
+        // A store has no first and last: the newest is the one that says so.
+        stored.sort_by_cached_key(|Located { attestation, .. }| {
+            Reverse((attestation.stated_time(), attestation.id))
+        });
+        all.extend(stored);
         Ok(merged(all))
     }
 }

@@ -1,5 +1,6 @@
 //! Attestation files that lie in folders, read once and found by id and by digest.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -149,12 +150,17 @@ impl Shelf {
         Ok(())
     }
 
+    /// Whether no attestation was read.
+    pub fn is_empty(&self) -> bool {
+        self.documents.is_empty()
+    }
+
     /// Files that could not be read or are no attestations, and why.
     pub fn skipped(&self) -> &[(PathBuf, String)] {
         &self.skipped
     }
 
-    /// Every attestation of the statement `id`, in the order in which they were read.
+    /// Every attestation of the statement `id`, in the order of the files, each from its end.
     pub fn with_id(&self, id: &Digest) -> Vec<Located> {
         self.located(&self.by_id, id)
     }
@@ -188,7 +194,9 @@ impl Shelf {
     }
 
     fn located(&self, index: &Index, digest: &Digest) -> Vec<Located> {
-        let filed = index.get(digest).map(Vec::as_slice).unwrap_or_default();
+        let mut filed = index.get(digest).cloned().unwrap_or_default();
+        // Of one file, the last line is the newest.
+        filed.sort_by_key(|at| (self.documents[*at].place, Reverse(*at)));
         let located = |index: &usize| {
             let document = &self.documents[*index];
             // It was read once already, from the same bytes.

@@ -316,7 +316,7 @@ pub(crate) fn read_limited(path: &Path, limit: usize) -> Result<Option<Vec<u8>>,
         let path = path.to_owned();
         return Err(SidecarError::TooLarge { path, limit });
     }
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(fingerprint.size as usize + 1);
     io::Read::read_to_end(&mut io::Read::take(file, limit as u64), &mut bytes)
         .map_err(DataError::io(path))?;
     Ok(Some(bytes))

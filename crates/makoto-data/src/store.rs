@@ -150,15 +150,9 @@ impl Store {
             other => return other,
         }
         std::fs::create_dir_all(root).map_err(writing(root))?;
-        for entry in std::fs::read_dir(root).map_err(DataError::io(root))? {
-            let entry = entry.map_err(DataError::io(root))?;
-            if !is_temporary(&entry.file_name()) {
-                // Another program may have made a store here just now.
-                return Self::open(root).map_err(|error| match error {
-                    StoreError::NotAStore { root } => StoreError::NotEmpty { root },
-                    other => other,
-                });
-            }
+        // Another program may have made a store here just now.
+        if let Err(refused) = refuse_other_files(root) {
+            return Self::open(root).map_err(|_| refused);
         }
         let marker = root.join(MARKER);
         write_file(&marker, VERSION.as_bytes(), root)?;
@@ -171,16 +165,32 @@ impl Store {
         &self.root
     }
 
-    /// Looks whether the store can be written, without writing anything that stays.
+    /// Looks whether [`Store::create`] and [`Store::put`] can write, without writing anything
+    /// that stays.
     ///
     /// # Errors
-    /// The error that [`Store::put`] would end with.
-    pub fn check_writable(&self) -> Result<(), StoreError> {
-        let below = ["", "id", "subject", "input"].map(|name| self.root.join(name));
-        for folder in below.into_iter().filter(|folder| exists(folder)) {
-            NewFile::at(&folder.join(MARKER)).map_err(writing(&folder))?;
+    /// The error that they would end with.
+    pub fn rehearse(root: &Path) -> Result<(), StoreError> {
+        let folders = match Self::open(root) {
+            Ok(_) => ["", "id", "subject", "input"]
+                .map(|name| root.join(name))
+                .to_vec(),
+            Err(StoreError::NotAStore { .. }) => {
+                refuse_other_files(root)?;
+                let above = root.ancestors().find(|above| exists(above));
+                vec![above.unwrap_or(Path::new(".")).to_owned()]
+            }
+            Err(error) => return Err(error),
+        };
+        for folder in folders.iter().filter(|folder| exists(folder)) {
+            NewFile::at(&folder.join(MARKER)).map_err(writing(folder))?;
         }
         Ok(())
+    }
+
+    /// The file that holds, or would hold, the attestations of the statement `id`.
+    pub fn path_of(&self, id: &Digest) -> PathBuf {
+        self.place("id", id)
     }
 
     /// Puts one document, or several as JSON Lines, into the store. When this returns, they are
@@ -301,7 +311,7 @@ impl Store {
             if attestations.iter().any(|one| !says_so(&one.attestation)) {
                 return Err(StoreError::Damaged {
                     path: folder.join(id.to_string()),
-                    what: format!("files a statement under an {index} that it does not have"),
+                    what: format!("names a statement that has no such {index}"),
                 });
             }
             located.extend(attestations);
@@ -403,6 +413,23 @@ impl Store {
         }
         .map_err(|error| writing(folder)(error).into())
     }
+}
+
+/// Refuses a folder in which anything is.
+fn refuse_other_files(root: &Path) -> Result<(), StoreError> {
+    let entries = match std::fs::read_dir(root) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(DataError::io(root)(error).into()),
+    };
+    for entry in entries {
+        let name = entry.map_err(DataError::io(root))?.file_name();
+        if !is_temporary(&name) {
+            let root = root.to_owned();
+            return Err(StoreError::NotEmpty { root });
+        }
+    }
+    Ok(())
 }
 
 fn refuse_bad_form(attestation: &Attestation) -> Result<(), StoreError> {

@@ -1,5 +1,6 @@
 //! Attestation files: one statement, envelope or bundle, or several as JSON Lines.
 
+use crate::datetime::DateTime;
 use crate::digest::Digest;
 use crate::envelope::{Envelope, EnvelopeError};
 use crate::json::{Fault, Json, ReadError};
@@ -131,6 +132,27 @@ impl Attestation {
         let predicate = self.statement.get("predicate");
         let transform = predicate.filter(|_| kind == Some(PredicateType::Transform.url()));
         digests(transform.and_then(|predicate| predicate.get("inputs")))
+    }
+
+    /// When the statement says that the data was collected or made, or the window closed. A
+    /// claim, which serves to put statements in an order that is the same everywhere.
+    pub fn stated_time(&self) -> Option<DateTime> {
+        const PLACES: [&[&str]; 3] = [
+            &["predicate", "origin", "collectionTimestamp"],
+            &["predicate", "metadata", "finishedOn"],
+            &["predicate", "metadata", "startedOn"],
+        ];
+        let at = |place: &&[&str]| {
+            let mut place = place.iter();
+            let value = place.try_fold(&self.statement, |value, key| value.get(key))?;
+            DateTime::parse(value.as_str()?).ok()
+        };
+        let window_end = || {
+            let subject = self.statement.get("subject")?.as_array()?.first()?;
+            let end = subject.get("digest")?.get("windowEnd")?.as_str()?;
+            DateTime::parse(end).ok()
+        };
+        PLACES.iter().find_map(at).or_else(window_end)
     }
 
     fn parse_lines(bytes: &[u8]) -> Result<Vec<(&[u8], Self)>, AttestationError> {

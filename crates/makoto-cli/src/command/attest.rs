@@ -4,13 +4,16 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use makoto::attestation::Attestation;
+use makoto::digest::Digest;
 use makoto::json::Json;
-use makoto::statement::Times;
+use makoto::statement::{Times, same_facts};
 use makoto_data::{
-    Existing, Outcome, Sidecar, Written, attestation_path, manifest_path, write_manifest,
+    Existing, Outcome, Sidecar, Store, Written, attestation_path, manifest_path, write_manifest,
 };
 
 use super::Output;
+use super::store::{InStore, StoreArgs};
 use crate::dataset::{Measured, same_file};
 use crate::draft::Finished;
 use crate::failure::Failure;
@@ -35,6 +38,13 @@ pub(crate) struct WriteArgs {
     /// Do not write FOLDER.manifest, which lets `verify` name the files that differ
     #[arg(long)]
     pub(crate) no_manifest: bool,
+
+    /// Write nothing beside the data, only into the store
+    #[arg(long, conflicts_with_all = ["out", "replace", "append"])]
+    pub(crate) no_sidecar: bool,
+
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
 }
 
 impl WriteArgs {
@@ -63,6 +73,14 @@ impl WriteArgs {
             }
         }
         let paths: Vec<_> = outputs.iter().map(PathBuf::as_path).collect();
+        if self.no_sidecar && self.store.roots().0.is_empty() {
+            return Err(
+                Failure::usage("with --no-sidecar and no store, nothing would be written")
+                    .hint("name a store with --store DIR"),
+            );
+        }
+        let data: Vec<_> = inputs.iter().chain(outputs).map(PathBuf::as_path).collect();
+        self.store.rehearse(&data)?;
         let sidecars = self.sidecars(&paths)?;
         let manifests: Result<Vec<_>, _> = paths.iter().map(|path| manifest_path(path)).collect();
         let places = sidecars.iter().map(Sidecar::path).map(Path::to_owned);
@@ -83,6 +101,7 @@ impl WriteArgs {
     /// The attestation files for these datasets: beside each, or the one that was named.
     pub(crate) fn sidecars(&self, data: &[&Path]) -> Result<Vec<Sidecar>, Failure> {
         match &self.out {
+            _ if self.no_sidecar => Ok(Vec::new()),
             Some(out) => Ok(vec![Sidecar::at(out.clone())]),
             None => {
                 let beside = data
@@ -112,7 +131,8 @@ impl Writing<'_> {
         for sidecar in &sidecars {
             sidecar.plan(&finished.bytes, existing, self.times)?;
         }
-        for folder in data.iter().filter(|_| !self.args.no_manifest) {
+        let beside = !self.args.no_manifest && !self.args.no_sidecar;
+        for folder in data.iter().filter(|_| beside) {
             if let Some(manifest) = &folder.manifest {
                 write_manifest(&folder.path, manifest, existing)?;
             }
@@ -129,11 +149,91 @@ impl Writing<'_> {
                 sidecar.write(&finished.bytes, readers, existing, self.times)?,
             ));
         }
-        self.tell(data, finished, &written);
+        let in_stores = self.put_into_stores(data, finished, &written).map_err(|failure| {
+            match (written.is_empty(), &failure.hint) {
+                (true, _) | (_, Some(_)) => failure,
+                (false, None) => failure.hint(
+                    "the attestation beside the data was written; run the command again when the store can be",
+                ),
+            }
+        })?;
+        self.tell(data, finished, &written, &in_stores);
         Ok(())
     }
 
-    fn tell(&self, data: &[Measured], finished: &Finished, written: &[(PathBuf, Written)]) {
+    /// Puts the statement that the sidecars now have into the stores.
+    fn put_into_stores(
+        &self,
+        data: &[Measured],
+        finished: &Finished,
+        written: &[(PathBuf, Written)],
+    ) -> Result<Vec<InStore>, Failure> {
+        let mut all = Vec::new();
+        for store in self.args.store.create()? {
+            let mut documents = Vec::new();
+            for (path, written) in written {
+                documents.push(self.document(finished, path, written)?);
+            }
+            if documents.is_empty() {
+                let known = self.known(&store, data, finished)?;
+                documents.push(known.unwrap_or_else(|| finished.bytes.clone()));
+            }
+            documents.dedup();
+            all.extend(InStore::put(&[store], &documents)?);
+        }
+        Ok(all)
+    }
+
+    /// The document of the statement that a sidecar has: one that was there already keeps its
+    /// moments, and must not come into the store under another id.
+    fn document(
+        &self,
+        finished: &Finished,
+        path: &Path,
+        written: &Written,
+    ) -> Result<Vec<u8>, Failure> {
+        if written.id == Digest::of(&finished.bytes) {
+            return Ok(finished.bytes.clone());
+        }
+        let bytes = Sidecar::at(path.to_owned()).read()?.unwrap_or_default();
+        let documents = Attestation::documents(&bytes).unwrap_or_default();
+        let same = documents.iter().find(|(_, one)| one.id == written.id);
+        let (document, _) = same.ok_or_else(|| {
+            let shown = path.to_string_lossy();
+            Failure::usage(format!("{} changed while it was read", Plain(&shown)))
+        })?;
+        Ok(document.to_vec())
+    }
+
+    /// The document of a statement with the same facts that the store has already.
+    fn known(
+        &self,
+        store: &Store,
+        data: &[Measured],
+        finished: &Finished,
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(first) = data.first() else {
+            return Ok(None);
+        };
+        for there in store.about(&first.sha256)? {
+            if same_facts(
+                &there.attestation.statement,
+                &finished.statement,
+                self.times,
+            ) {
+                return Ok(Sidecar::at(there.place.file().to_owned()).read()?);
+            }
+        }
+        Ok(None)
+    }
+
+    fn tell(
+        &self,
+        data: &[Measured],
+        finished: &Finished,
+        written: &[(PathBuf, Written)],
+        in_stores: &[InStore],
+    ) {
         for masked in &finished.masked {
             screen::note(format!(
                 "masked: {} ({}); the value is not in the statement",
@@ -142,7 +242,7 @@ impl Writing<'_> {
             ));
         }
         if self.output == Output::Json {
-            screen::json(&told_as_json(finished, written));
+            screen::json(&told_as_json(finished, written, in_stores));
             return;
         }
         let say = |line: String| match self.output {
@@ -167,6 +267,16 @@ impl Writing<'_> {
             let path = path.to_string_lossy();
             say(format!("  attestation: {} ({word})", Plain(&path)));
         }
+        let (_, by_environment) = self.args.store.roots();
+        for one in in_stores {
+            let (root, word) = (one.root.to_string_lossy(), one.word());
+            let why = if by_environment {
+                ", named by MAKOTO_STORE"
+            } else {
+                ""
+            };
+            say(format!("  store:       {} ({word}{why})", Plain(&root)));
+        }
         // What the data does not have, such as records, nobody can give.
         let can_be_given = |path: &&str| path.starts_with("predicate.");
         let paths = finished.warnings.iter().map(|check| check.path.as_str());
@@ -180,12 +290,24 @@ impl Writing<'_> {
     }
 }
 
-fn told_as_json(finished: &Finished, written: &[(PathBuf, Written)]) -> Json {
+fn told_as_json(
+    finished: &Finished,
+    written: &[(PathBuf, Written)],
+    in_stores: &[InStore],
+) -> Json {
     let written = written.iter().map(|(path, written)| {
         Json::from([
             ("path", path.to_string_lossy().into_owned().into()),
             ("outcome", word(written.outcome).into()),
             ("attestation", format!("sha256:{}", written.id).into()),
+        ])
+    });
+    let stored = in_stores.iter().map(|one| {
+        Json::from([
+            ("store", one.root.to_string_lossy().into_owned().into()),
+            ("path", one.path.to_string_lossy().into_owned().into()),
+            ("outcome", one.word().into()),
+            ("attestation", format!("sha256:{}", one.stored.id).into()),
         ])
     });
     let masked = finished.masked.iter().map(|masked| {
@@ -204,7 +326,7 @@ fn told_as_json(finished: &Finished, written: &[(PathBuf, Written)]) -> Json {
     let subject = finished.statement.get("subject");
     Json::from([
         ("subject", subject.cloned().into()),
-        ("written", written.collect()),
+        ("written", written.chain(stored).collect()),
         ("masked", masked.collect()),
         ("warnings", warnings.collect()),
     ])

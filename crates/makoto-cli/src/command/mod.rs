@@ -3,11 +3,13 @@
 mod attest;
 mod completions;
 mod dbom;
+mod known;
 mod lineage;
 mod origin;
 mod run;
 mod schema;
 mod step;
+pub(crate) mod store;
 mod transform;
 mod validate;
 mod verify;
@@ -15,6 +17,8 @@ mod verify;
 use clap::{Parser, Subcommand, ValueEnum};
 use makoto::datetime::DateTime;
 use makoto::report::{Check, Level, Outcome, Report};
+
+pub(crate) use store::newest_last;
 
 use crate::failure::Failure;
 use crate::screen::{self, Plain};

@@ -90,7 +90,7 @@ impl Run {
         self.refuse_existing_attestations()?;
         let links = self.records.links();
         let inputs_before = states(&self.inputs, links)?;
-        let inputs = Input::read_all(&self.inputs, &self.records)?;
+        let inputs = Input::read_all(&self.inputs, &self.records, &self.write.store)?;
         let code = Code::of(&command, &[&self.inputs[..], &self.outputs[..]].concat())?;
         self.rehearse(&executor, &inputs, &code)?;
         if self.dry_run {

@@ -8,6 +8,7 @@ use makoto::limits::Limits;
 use makoto_data::Sidecar;
 
 use super::attest::{key_value, string_map};
+use super::store::StoreArgs;
 use crate::dataset::{Attested, BadRecords, Measured, RecordArgs, same_file};
 use crate::draft::Draft;
 use crate::failure::Failure;
@@ -69,11 +70,16 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    /// Reads the inputs at `paths` and finds their attestations.
-    pub(crate) fn read_all(paths: &[PathBuf], records: &RecordArgs) -> Result<Vec<Self>, Failure> {
+    /// Reads the inputs at `paths` and finds their attestations, beside them or in a store.
+    pub(crate) fn read_all(
+        paths: &[PathBuf],
+        records: &RecordArgs,
+        stores: &StoreArgs,
+    ) -> Result<Vec<Self>, Failure> {
+        let stores = stores.catalog_so_far()?;
         let read = |path: &PathBuf| {
             let data = Measured::read(path, records, BadRecords::Skip)?;
-            let attested = data.attested()?;
+            let attested = data.attested(&stores)?;
             Ok(Self { data, attested })
         };
         paths.iter().map(read).collect()

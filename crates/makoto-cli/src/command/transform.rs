@@ -93,7 +93,7 @@ impl Transform {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
         refuse_in_place(&self.inputs, &self.outputs)?;
         self.write.refuse_collisions(&self.inputs, &self.outputs)?;
-        let inputs = Input::read_all(&self.inputs, &self.records)?;
+        let inputs = Input::read_all(&self.inputs, &self.records, &self.write.store)?;
         let read = |path: &PathBuf| Measured::read(path, &self.records, BadRecords::Refuse);
         let outputs: Result<Vec<_>, _> = self.outputs.iter().map(read).collect();
         let outputs = outputs?;

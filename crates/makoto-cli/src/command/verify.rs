@@ -2,19 +2,17 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use makoto::attestation::Attestation;
 use makoto::datetime::DateTime;
 use makoto::record::Settings;
-use makoto::report::{Check, Outcome, Report, Verdict};
-use makoto::validate::refusal;
-use makoto::verify::{
-    Asked, Candidates, Evidence, FileEvidence, FolderEvidence, MemberEvidence, verify,
-};
+use makoto::report::{Report, Verdict};
+use makoto::verify::{Asked, Evidence, FileEvidence, FolderEvidence, MemberEvidence, verify};
 use makoto_data::{
-    FileDigest, Links, NewFile, Sidecar, SidecarError, apparent_compression, attestation_path,
-    digest_file, digest_folder, member_path, read_manifest,
+    Catalog, FileDigest, Links, NewFile, apparent_compression, attestation_path, digest_file,
+    digest_folder, member_path, read_manifest,
 };
 
+use super::known::Known;
+use super::store::StoreArgs;
 use super::{LevelArg, Output};
 use crate::clock;
 use crate::dataset::same_file;
@@ -24,9 +22,9 @@ use crate::screen::{self, Detail, Plain};
 
 /// Check that data still is what its attestation says
 ///
-/// Reads DATA.attestation, hashes the data again, and counts its records again as the
-/// attestation says they were counted. Nothing that lies beside the data is trusted: at L1 an
-/// attestation is its producer's own word.
+/// Reads DATA.attestation, and the stores that are named, hashes the data again, and counts its
+/// records again as the attestation says they were counted. Nothing that lies beside the data or
+/// in a store is trusted: at L1 an attestation is its producer's own word.
 ///
 /// What is read by path after a verification may have changed since; --output gives a copy of
 /// exactly the bytes that were verified.
@@ -35,6 +33,7 @@ use crate::screen::{self, Detail, Plain};
 Examples:
   makoto verify orders.csv
   makoto verify orders.csv --as dataset:orders --output trusted/orders.csv
+  makoto verify orders.csv --store /srv/attestations
   makoto verify parts/ --json
   makoto verify parts/ --member 2026/11/part-3.csv")]
 pub(crate) struct Verify {
@@ -64,6 +63,9 @@ pub(crate) struct Verify {
     /// Count links in a folder as what they name, as long as that is inside the folder
     #[arg(long)]
     follow: bool,
+
+    #[command(flatten)]
+    store: StoreArgs,
 
     /// Show every check, fact and threat
     #[arg(short, long)]
@@ -95,8 +97,13 @@ impl Verify {
                 Failure::usage(format!("cannot read {}: {error}", Plain(&shown)))
             })?
             .is_dir();
-        let candidates = match self.candidates(&now)? {
-            Ok(candidates) => candidates,
+        let stores = match self.attestation {
+            // Somebody said which statement counts.
+            Some(_) => Catalog::new(),
+            None => self.store.catalog()?,
+        };
+        let known = match Known::read(self.attestation_path()?, stores, &now)? {
+            Ok(known) => known,
             Err(report) => return Ok(*report),
         };
         let asked = Asked {
@@ -107,35 +114,16 @@ impl Verify {
             (true, Some(member)) => self.read_member(member)?,
             (false, Some(_)) => return Err(Failure::usage("--member needs a folder")),
             (true, None) => self.read_folder()?,
-            (false, None) => return self.verify_file(&candidates, &asked, now),
+            (false, None) => return self.verify_file(&known, &asked, now),
         };
-        Ok(verify(&candidates, &evidence, &asked, now))
-    }
-
-    /// The statements of the attestation file, or the report that there are none.
-    fn candidates(&self, now: &DateTime) -> Result<Result<Candidates, Box<Report>>, Failure> {
-        let path = self.attestation_path()?;
-        let shown = path.to_string_lossy().into_owned();
-        let bytes = match Sidecar::at(path).read() {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => {
-                let message = format!("no attestation: there is no file {shown}");
-                let check = Check::new("V1", Outcome::Fail, "", message);
-                let report = Report::from_checks(vec![check], now.clone());
-                return Ok(Err(Box::new(report)));
-            }
-            Err(SidecarError::TooLarge { limit, .. }) => {
-                let message = format!("the attestation is larger than {limit} bytes");
-                let check = Check::new("V1", Outcome::Skip, "", message);
-                let report = Report::unknown(check, now.clone());
-                return Ok(Err(Box::new(report)));
-            }
-            Err(error) => return Err(error.into()),
+        let sha256 = evidence.sha256();
+        let candidates = match known.candidates(&sha256, &now)? {
+            Ok(candidates) => candidates,
+            Err(report) => return Ok(*report),
         };
-        match Attestation::parse_file(&bytes) {
-            Ok(attestations) => Ok(Ok(Candidates::read(attestations))),
-            Err(error) => Ok(Err(Box::new(refusal(&error, now.clone())))),
-        }
+        let mut report = verify(&candidates, &evidence, &asked, now);
+        known.tell_place(&sha256, &mut report)?;
+        Ok(report)
     }
 
     fn links(&self) -> Links {
@@ -175,7 +163,7 @@ impl Verify {
 
     fn verify_file(
         &self,
-        candidates: &Candidates,
+        known: &Known,
         asked: &Asked<'_>,
         now: DateTime,
     ) -> Result<Report, Failure> {
@@ -184,9 +172,13 @@ impl Verify {
             None => None,
         };
         let name = asked.name;
-        let to_try = candidates.settings_to_try(name).cloned();
+        let to_try = known.beside().settings_to_try(name).cloned();
         let mut digest = self.read_file(to_try.as_ref(), copy.as_mut().map(NewFile::file))?;
         let mut counted_with = to_try;
+        let candidates = match known.candidates(&digest.sha256, &now)? {
+            Ok(candidates) => candidates,
+            Err(report) => return Ok(*report),
+        };
         // Several statements may count records in several ways; which one counts is known now.
         let wanted = match candidates.settings_for(&digest.sha256, name) {
             Some(settings) => settings.cloned(),
@@ -213,7 +205,8 @@ impl Verify {
             bytes: digest.fingerprint.size,
             records: counted_with.zip(digest.records),
         }));
-        let report = verify(candidates, &evidence, asked, now);
+        let mut report = verify(&candidates, &evidence, asked, now);
+        known.tell_place(&digest.sha256, &mut report)?;
         if let (Some(copy), Verdict::Pass) = (copy, report.verdict) {
             copy.keep(&self.data)
                 .map_err(|error| self.cannot_copy(&error))?;
