@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use makoto::json::Json;
-use makoto::report::{Basis, Check, Coverage, Outcome, Report, Verdict};
+use makoto::report::{Basis, Check, Coverage, Outcome, Report, Role, Verdict};
 use makoto::scalar::is_deceptive;
 
 /// Text with everything escaped that a terminal would act on or a reader could not see.
@@ -161,28 +161,13 @@ pub(crate) fn told(check: &Check) -> String {
 
 /// The reason for the verdict, in one line.
 fn reason(report: &Report) -> String {
-    let failed: Vec<_> = report.with_outcome(Outcome::Fail).collect();
-    let identical = |check: &&Check| check.message.starts_with("records identical");
     match report.verdict {
         Verdict::Fail => {
-            // What differs in the records and which files of a folder tell more than a digest.
-            let bytes_differ = failed
-                .iter()
-                .any(|check| check.path.ends_with("digest.sha256"));
-            let follows = |check: &Check| {
-                let digest =
-                    check.path.ends_with("merkleRoot") || check.path.contains("headerDigest");
-                bytes_differ && digest
-            };
-            let files: Vec<_> = failed
-                .iter()
-                .copied()
-                .filter(|c| is_about_a_file(c))
-                .collect();
-            let failed = if files.is_empty() { failed } else { files };
-            let telling = report.with_outcome(Outcome::Warn).filter(identical);
-            let mut reasons: Vec<_> = telling.map(|check| check.message.clone()).collect();
-            reasons.extend(failed.into_iter().filter(|check| !follows(check)).map(told));
+            let explains = |check: &&Check| check.role == Role::Explanation;
+            let explanations = report.checks.iter().filter(explains);
+            let mut reasons: Vec<_> = explanations.map(|check| check.message.clone()).collect();
+            let failed = report.with_outcome(Outcome::Fail);
+            reasons.extend(failed.filter(|c| c.role != Role::Consequence).map(told));
             let more = reasons.len().saturating_sub(3);
             reasons.truncate(3);
             match more {
@@ -196,10 +181,6 @@ fn reason(report: &Report) -> String {
         }
         Verdict::Pass => passed(report),
     }
-}
-
-fn is_about_a_file(check: &Check) -> bool {
-    ["was added", "is gone", "was changed"].contains(&check.message.as_str())
 }
 
 fn passed(report: &Report) -> String {
