@@ -77,6 +77,7 @@ impl From<DataError> for Failure {
             }
             DataError::Io { .. }
             | DataError::Cycle { .. }
+            | DataError::TooMany { .. }
             | DataError::EmptyFolder { .. }
             | DataError::Copy(_) => failure,
         }

@@ -5,24 +5,32 @@
 //! Everything is read in one pass with bounded memory, and read again when it moved meanwhile
 //! is an error, never a digest.
 
+mod catalog;
 mod error;
 mod file;
 mod folder;
 mod inflate;
 mod new_file;
 mod pipeline;
+mod place;
+mod shelf;
 mod sidecar;
+mod store;
 
+pub use catalog::{Catalog, Found};
 pub use error::{DataError, FileKind};
 pub use file::{
     FileDigest, Fingerprint, apparent_compression, digest_file, entry_fingerprint, fingerprint,
 };
 pub use folder::{FolderDigest, FolderFile, Links, digest_folder, folder_files, member_path};
 pub use new_file::NewFile;
+pub use place::{Located, Place};
+pub use shelf::{Recursion, Shelf};
 pub use sidecar::{
     Existing, Outcome, Sidecar, SidecarError, Written, attestation_path, manifest_path,
     read_manifest, write_manifest,
 };
+pub use store::{Kept, Store, StoreError, Stored};
 
 /// Is told how many more bytes were read.
 pub type Progress<'a> = dyn Fn(u64) + Sync + 'a;

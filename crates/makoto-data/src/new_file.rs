@@ -1,5 +1,6 @@
 //! A file that gets its name only when it is whole.
 
+use std::ffi::OsStr;
 use std::fs::{File, Permissions};
 use std::io;
 use std::os::fd::AsRawFd as _;
@@ -86,10 +87,19 @@ impl NewFile {
     }
 }
 
+const PREFIX: &str = ".makoto-";
+const SUFFIX: &str = ".tmp";
+
 fn builder() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".makoto-").suffix(".tmp");
+    builder.prefix(PREFIX).suffix(SUFFIX);
     builder
+}
+
+/// Whether this is the name of a file that is being written, or was when its writer was killed.
+pub(crate) fn is_temporary(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with(PREFIX) && name.ends_with(SUFFIX)
 }
 
 fn temporary(folder: &Path) -> io::Result<NamedTempFile> {

@@ -304,7 +304,7 @@ pub fn write_manifest(
     Ok(path)
 }
 
-fn read_limited(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, SidecarError> {
+pub(crate) fn read_limited(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, SidecarError> {
     let (file, fingerprint) = match open_regular(path) {
         Ok(open) => open,
         Err(DataError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -326,7 +326,7 @@ fn read_limited(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, SidecarErr
 /// is dropped.
 ///
 /// Anyone who can read a folder can hold its lock, so the wait has an end.
-fn lock_folder(path: &Path) -> Result<File, SidecarError> {
+pub(crate) fn lock_folder(path: &Path) -> Result<File, SidecarError> {
     const PATIENCE: Duration = Duration::from_secs(30);
     const PAUSE: Duration = Duration::from_millis(20);
     let folder = File::open(folder_of(path)).map_err(writing(path))?;
@@ -363,7 +363,7 @@ fn write_atomically(path: &Path, bytes: &[u8], data: &Path) -> Result<(), Sideca
     write().map_err(writing(path))
 }
 
-fn writing(path: &Path) -> impl FnOnce(io::Error) -> SidecarError + use<'_> {
+pub(crate) fn writing(path: &Path) -> impl FnOnce(io::Error) -> SidecarError + use<'_> {
     |source| SidecarError::Io {
         path: path.to_owned(),
         source,

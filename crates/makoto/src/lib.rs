@@ -13,6 +13,7 @@ pub mod digest;
 pub mod envelope;
 pub mod json;
 pub mod limits;
+pub mod lineage;
 pub mod manifest;
 pub mod merkle;
 pub mod predicate;

@@ -36,6 +36,13 @@ pub struct Limits {
     pub folder_repeats: usize,
     /// Bytes of a folder's manifest: about a million files with long names.
     pub manifest_bytes: usize,
+    /// Attestations about one digest that one look into a store reads. They are held in memory,
+    /// and who may write a store can add any number.
+    pub store_entries: usize,
+    /// Attestation files that are read when folders are searched for them.
+    pub search_files: usize,
+    /// Bytes of all those files, which are held in memory.
+    pub search_bytes: u64,
 }
 
 impl Limits {
@@ -53,5 +60,8 @@ impl Limits {
         folder_depth: 64,
         folder_repeats: 1_000,
         manifest_bytes: 256 << 20,
+        store_entries: 100_000,
+        search_files: 200_000,
+        search_bytes: 512 << 20,
     };
 }
