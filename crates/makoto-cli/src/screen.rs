@@ -9,6 +9,9 @@ use makoto::json::Json;
 use makoto::report::{Basis, Check, Coverage, Outcome, Report, Role, Verdict};
 use makoto::scalar::is_deceptive;
 
+use crate::failure::Failure;
+use crate::github::{self, Severity};
+
 /// Text with everything escaped that a terminal would act on or a reader could not see.
 pub(crate) struct Plain<'a>(pub(crate) &'a str);
 
@@ -41,17 +44,56 @@ fn note_loss(written: std::io::Result<()>) {
 
 /// Writes a line of results to stdout.
 pub(crate) fn result(line: impl fmt::Display) {
-    note_loss(writeln!(anstream::stdout(), "{line}"));
+    let line = line.to_string();
+    note_loss(writeln!(anstream::stdout(), "{}", github::inert(&line)));
+}
+
+/// Writes a text of our own to stdout, to the byte: a script, a schema.
+pub(crate) fn document(text: &[u8]) {
+    let mut stdout = std::io::stdout();
+    note_loss(stdout.write_all(text).and_then(|()| stdout.flush()));
 }
 
 /// Writes a line that is no result to stderr.
 pub(crate) fn note(line: impl fmt::Display) {
-    let _ = writeln!(anstream::stderr(), "{line}");
+    let line = line.to_string();
+    let _ = writeln!(anstream::stderr(), "{}", github::inert(&line));
+}
+
+/// Tells of a result that could not be written.
+pub(crate) fn lose(why: impl fmt::Display) {
+    LOST.store(true, Ordering::Relaxed);
+    note(format!("error: {why}"));
+}
+
+/// Tells why a command stopped, GitHub too.
+pub(crate) fn failure(failure: &Failure) {
+    note(format!("error: {}", Plain(&failure.message)));
+    let mut told = vec![failure.message.as_str()];
+    if let Some(hint) = &failure.hint {
+        note(format!("hint: {}", Plain(hint)));
+        told.push(hint);
+    }
+    error_on_github(&told);
+}
+
+/// Has an error shown by GitHub Actions. It goes to stderr: stdout may be somebody else's.
+pub(crate) fn error_on_github(lines: &[&str]) {
+    if github::is_runner() {
+        let command = github::message(Severity::Error, None, "makoto", lines);
+        let _ = writeln!(std::io::stderr(), "{command}");
+    }
+}
+
+/// Writes a workflow command of [`github`] to stdout.
+pub(crate) fn command(command: &str) {
+    note_loss(writeln!(std::io::stdout(), "{command}"));
 }
 
 /// Writes a machine-readable result to stdout as one line.
 pub(crate) fn json(value: &Json) {
-    let text = value.to_string();
+    // A workflow command could stand only inside a string, where an escape means the same.
+    let text = value.to_string().replace("##[", "\\u0023#[");
     let mut line = String::with_capacity(text.len() + 1);
     for character in text.chars() {
         // Such characters stand only inside strings, where an escape means the same.
@@ -74,10 +116,11 @@ pub(crate) fn json(value: &Json) {
 
 /// Shows a report: three lines, or everything.
 pub(crate) fn report(what: &str, report: &Report, detail: Detail) {
-    let (word, style) = match report.verdict {
-        Verdict::Pass => ("passes", anstyle::AnsiColor::Green),
-        Verdict::Fail => ("FAILS", anstyle::AnsiColor::Red),
-        Verdict::Unknown => ("cannot be told", anstyle::AnsiColor::Yellow),
+    let word = word(report.verdict);
+    let style = match report.verdict {
+        Verdict::Pass => anstyle::AnsiColor::Green,
+        Verdict::Fail => anstyle::AnsiColor::Red,
+        Verdict::Unknown => anstyle::AnsiColor::Yellow,
     };
     let style = style.on_default().bold();
     let level = match report.level {
@@ -107,6 +150,15 @@ fn line(check: &Check) {
         check.id,
         Plain(&told(check))
     ));
+}
+
+/// A verdict, to a person.
+pub(crate) fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "passes",
+        Verdict::Fail => "FAILS",
+        Verdict::Unknown => "cannot be told",
+    }
 }
 
 /// How much of a report is shown.
@@ -160,7 +212,7 @@ pub(crate) fn told(check: &Check) -> String {
 }
 
 /// The reason for the verdict, in one line.
-fn reason(report: &Report) -> String {
+pub(crate) fn reason(report: &Report) -> String {
     match report.verdict {
         Verdict::Fail => {
             let explains = |check: &&Check| check.role == Role::Explanation;

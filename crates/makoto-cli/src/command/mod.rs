@@ -2,6 +2,7 @@
 
 mod attest;
 mod completions;
+mod man;
 mod origin;
 mod run;
 mod schema;
@@ -11,11 +12,10 @@ mod validate;
 mod verify;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use makoto::datetime::DateTime;
-use makoto::report::{Check, Level, Outcome, Report};
+use makoto::report::Level;
 
 use crate::failure::Failure;
-use crate::screen::{self, Plain};
+use crate::screen;
 
 /// Proves where data came from and what was done to it.
 ///
@@ -48,6 +48,7 @@ enum Command {
     Validate(validate::Validate),
     Schema(schema::Schema),
     Completions(completions::Completions),
+    Man(man::Man),
 }
 
 #[derive(Debug, Subcommand)]
@@ -79,32 +80,15 @@ impl Makoto {
             Command::Validate(command) => command.run(output),
             Command::Schema(command) => command.run(),
             Command::Completions(command) => command.run(),
+            Command::Man(command) => command.run(),
         }
     }
 
     /// Tells of a command that stopped. Returns its exit status.
     pub(crate) fn report(&self, failure: &Failure) -> u8 {
-        screen::note(format!("error: {}", Plain(&failure.message)));
-        if let Some(hint) = &failure.hint {
-            screen::note(format!("hint: {}", Plain(hint)));
-        }
+        screen::failure(failure);
         if self.output() == Output::Json {
-            let now = crate::clock::now().or_else(|_| {
-                DateTime::from_unix(0).map_err(|error| Failure::usage(error.to_string()))
-            });
-            if let Ok(now) = now {
-                let report = match failure.status {
-                    1 => {
-                        let check = Check::new("P1", Outcome::Fail, "", &*failure.message);
-                        Report::from_checks(vec![check], now)
-                    }
-                    _ => {
-                        let check = Check::new("V1", Outcome::Skip, "", &*failure.message);
-                        Report::unknown(check, now)
-                    }
-                };
-                screen::json(&report.to_json());
-            }
+            screen::json(&failure.report().to_json());
         }
         failure.status
     }
