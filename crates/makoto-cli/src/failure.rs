@@ -44,8 +44,8 @@ impl Failure {
         self
     }
 
-    /// The report of a command that stopped.
-    pub(crate) fn report(&self) -> Report {
+    /// The failure as a report.
+    pub(crate) fn to_report(&self) -> Report {
         let now = clock::now().unwrap_or_else(|_| DateTime::unix_epoch());
         match self.status {
             1 => {

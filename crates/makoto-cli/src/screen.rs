@@ -61,9 +61,9 @@ pub(crate) fn note(line: impl fmt::Display) {
 }
 
 /// Tells of a result that could not be written.
-pub(crate) fn lose(why: impl fmt::Display) {
+pub(crate) fn lose(why: &str) {
     LOST.store(true, Ordering::Relaxed);
-    note(format!("error: {why}"));
+    note(format!("error: {}", Plain(why)));
 }
 
 /// Tells why a command stopped, GitHub too.
@@ -92,8 +92,9 @@ pub(crate) fn command(command: &str) {
 
 /// Writes a machine-readable result to stdout as one line.
 pub(crate) fn json(value: &Json) {
-    // A workflow command could stand only inside a string, where an escape means the same.
-    let text = value.to_string().replace("##[", "\\u0023#[");
+    // A command to a runner could stand only inside a string, where an escape means the same.
+    let text = value.to_string();
+    let text = github::without_marker(&text, "\\u0023");
     let mut line = String::with_capacity(text.len() + 1);
     for character in text.chars() {
         // Such characters stand only inside strings, where an escape means the same.

@@ -88,7 +88,7 @@ impl Makoto {
     pub(crate) fn report(&self, failure: &Failure) -> u8 {
         screen::failure(failure);
         if self.output() == Output::Json {
-            screen::json(&failure.report().to_json());
+            screen::json(&failure.to_report().to_json());
         }
         failure.status
     }

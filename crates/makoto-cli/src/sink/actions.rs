@@ -16,6 +16,9 @@ use crate::screen::{self, Plain};
 /// two tables, and other commands in a step have summaries too.
 const TABLE_BYTES: usize = 192 << 10;
 
+/// Characters of a name or a reason in a table, which is read at a glance.
+const CELL: usize = 1_000;
+
 /// What GitHub is told of the reports of one command.
 pub(crate) struct Actions {
     command: &'static str,
@@ -172,12 +175,44 @@ struct Markdown<'a>(&'a str);
 
 impl std::fmt::Display for Markdown<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for character in github::cut(self.0).chars() {
+        for character in github::cut(self.0, CELL).chars() {
             match character.is_ascii_punctuation() {
                 true => write!(f, "&#{};", u32::from(character))?,
                 false => f.write_char(character)?,
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use makoto::datetime::DateTime;
+    use makoto::report::Check;
+
+    use super::*;
+
+    #[test]
+    fn a_summary_has_room_for_what_fails_and_says_what_it_left_out() {
+        let mut actions = Actions::new("verify", Output::Text);
+        let name = "&".repeat(900);
+        for number in 0..2_000 {
+            let outcome = match number % 10 {
+                0 => Outcome::Fail,
+                _ => Outcome::Pass,
+            };
+            let check = Check::new("V1", outcome, "", format!("number {number}"));
+            let report = Report::from_checks(vec![check], DateTime::unix_epoch());
+            actions.add(Path::new(&name), &report);
+        }
+        let summary = actions.summary();
+        assert!(summary.len() < 512 << 10, "{}", summary.len());
+        assert!(summary.starts_with("\n\n### makoto verify: 1800 of 2000 passed\n"));
+        let (first, rest) = summary.split_once("\nand ").expect("some are left out");
+        assert!(!first.contains("passes"), "what fails comes first");
+        let (left_out, rest) = rest.split_once(" more\n").expect("their number");
+        let left_out: usize = left_out.parse().expect("a number");
+        assert_eq!(first.matches("FAILS").count() + left_out, 200);
+        assert!(!rest.contains("FAILS") && rest.contains("\nand "));
     }
 }

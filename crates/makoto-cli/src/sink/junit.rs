@@ -75,7 +75,7 @@ impl Junit {
     pub(super) fn finish(self) {
         let path = self.path.to_string_lossy().into_owned();
         if let Err(error) = self.keep() {
-            screen::lose(format!("cannot write {path}: {error}"));
+            screen::lose(&format!("cannot write {path}: {error}"));
         }
     }
 

@@ -58,7 +58,7 @@ impl Sinks {
                 }
             }
             // GitHub is told where the failure is shown, as of failures of other commands.
-            Err(failure) => self.add(what, &failure.report()),
+            Err(failure) => self.add(what, &failure.to_report()),
         }
     }
 
