@@ -358,6 +358,44 @@ fn media_type(settings: &Settings) -> &'static str {
     }
 }
 
+/// Refuses to write a file that was asked for with `option` in the place of what is read, of an
+/// attestation or a manifest, or of anything that is no plain file.
+pub(crate) fn refuse_overwriting(
+    option: &str,
+    path: &Path,
+    reads: &[&Path],
+) -> Result<(), Failure> {
+    let shown = Plain(&path.to_string_lossy()).to_string();
+    // A link is replaced by the file, and what it leads to is left alone.
+    let entry = std::fs::symlink_metadata(path);
+    if entry.is_ok_and(|entry| !entry.is_file() && !entry.is_symlink()) {
+        let message = format!("{option} {shown} is there and is no plain file");
+        return Err(Failure::usage(message));
+    }
+    let own = ["attestation", "manifest"];
+    let is_own = path
+        .extension()
+        .is_some_and(|end| own.iter().any(|own| end == *own));
+    if is_own || reads.iter().any(|read| same_file(read, path)) {
+        return Err(Failure::usage(format!(
+            "{option} {shown} is what is being verified, or has the name of an attestation"
+        ))
+        .hint("name another file"));
+    }
+    Ok(())
+}
+
+/// The path from the root, with links resolved in all but its last part, which need not be there.
+pub(crate) fn located(path: &Path) -> Option<PathBuf> {
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) if parent == Path::new("") => {
+            Some(Path::new(".").canonicalize().ok()?.join(name))
+        }
+        (Some(parent), Some(name)) => Some(parent.canonicalize().ok()?.join(name)),
+        _ => path.canonicalize().ok(),
+    }
+}
+
 /// Whether two paths name the same file, by whatever link.
 pub(crate) fn same_file(one: &Path, other: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;

@@ -10,9 +10,11 @@ mod command;
 mod dataset;
 mod draft;
 mod failure;
+mod github;
 mod progress;
 mod screen;
 mod signals;
+mod sink;
 mod target;
 
 use std::process::ExitCode;
@@ -22,7 +24,14 @@ use clap::Parser as _;
 use crate::command::Makoto;
 
 fn main() -> ExitCode {
-    let makoto = Makoto::parse();
+    let makoto = match Makoto::try_parse() {
+        Ok(makoto) => makoto,
+        Err(wrong) if wrong.use_stderr() => {
+            screen::note(wrong.render().ansi().to_string().trim_end());
+            return 2.into();
+        }
+        Err(help) => help.exit(),
+    };
     let status = match makoto.run() {
         Ok(status) => status,
         Err(failure) => makoto.report(&failure),

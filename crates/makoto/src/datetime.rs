@@ -40,6 +40,14 @@ impl DateTime {
         })
     }
 
+    /// 1970-01-01T00:00:00Z.
+    pub fn unix_epoch() -> Self {
+        Self {
+            text: "1970-01-01T00:00:00Z".to_owned(),
+            instant: OffsetDateTime::UNIX_EPOCH,
+        }
+    }
+
     /// The time `seconds` after 1970-01-01T00:00:00Z, written in UTC.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ mod completions;
 mod dbom;
 mod known;
 mod lineage;
+mod man;
 mod origin;
 mod run;
 mod schema;
@@ -15,13 +16,12 @@ mod validate;
 mod verify;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use makoto::datetime::DateTime;
-use makoto::report::{Check, Level, Outcome, Report};
+use makoto::report::Level;
 
 pub(crate) use store::newest_last;
 
 use crate::failure::Failure;
-use crate::screen::{self, Plain};
+use crate::screen;
 
 /// Proves where data came from and what was done to it.
 ///
@@ -58,6 +58,7 @@ enum Command {
     Dbom(dbom::DbomCommand),
     Schema(schema::Schema),
     Completions(completions::Completions),
+    Man(man::Man),
 }
 
 #[derive(Debug, Subcommand)]
@@ -91,32 +92,15 @@ impl Makoto {
             Command::Dbom(command) => command.run(output),
             Command::Schema(command) => command.run(),
             Command::Completions(command) => command.run(),
+            Command::Man(command) => command.run(),
         }
     }
 
     /// Tells of a command that stopped. Returns its exit status.
     pub(crate) fn report(&self, failure: &Failure) -> u8 {
-        screen::note(format!("error: {}", Plain(&failure.message)));
-        if let Some(hint) = &failure.hint {
-            screen::note(format!("hint: {}", Plain(hint)));
-        }
+        screen::failure(failure);
         if self.output() == Output::Json {
-            let now = crate::clock::now().or_else(|_| {
-                DateTime::from_unix(0).map_err(|error| Failure::usage(error.to_string()))
-            });
-            if let Ok(now) = now {
-                let report = match failure.status {
-                    1 => {
-                        let check = Check::new("P1", Outcome::Fail, "", &*failure.message);
-                        Report::from_checks(vec![check], now)
-                    }
-                    _ => {
-                        let check = Check::new("V1", Outcome::Skip, "", &*failure.message);
-                        Report::unknown(check, now)
-                    }
-                };
-                screen::json(&report.to_json());
-            }
+            screen::json(&failure.to_report().to_json());
         }
         failure.status
     }

@@ -103,7 +103,9 @@ impl Run {
         let ended = execute(&command)?;
         let finished = clock::now()?;
         if let Some(status) = refused_status(&ended) {
-            screen::note("note: the command did not succeed, so nothing was attested");
+            let why = "the command did not succeed, so nothing was attested";
+            screen::note(format!("note: {why}"));
+            screen::error_on_github(&[why]);
             return Ok(status);
         }
 

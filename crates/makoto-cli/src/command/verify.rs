@@ -15,10 +15,11 @@ use super::known::Known;
 use super::store::StoreArgs;
 use super::{LevelArg, Output};
 use crate::clock;
-use crate::dataset::same_file;
+use crate::dataset::refuse_overwriting;
 use crate::failure::Failure;
 use crate::progress::Bar;
 use crate::screen::{self, Detail, Plain};
+use crate::sink::{SinkArgs, Sinks};
 
 /// Check that data still is what its attestation says
 ///
@@ -35,6 +36,7 @@ Examples:
   makoto verify orders.csv --as dataset:orders --output trusted/orders.csv
   makoto verify orders.csv --store /srv/attestations
   makoto verify parts/ --json
+  makoto verify orders.csv --junit report.xml
   makoto verify parts/ --member 2026/11/part-3.csv")]
 pub(crate) struct Verify {
     /// The file or folder
@@ -70,22 +72,39 @@ pub(crate) struct Verify {
     /// Show every check, fact and threat
     #[arg(short, long)]
     verbose: bool,
+
+    #[command(flatten)]
+    sinks: SinkArgs,
 }
 
 impl Verify {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
-        let report = self.verify()?;
-        match output {
-            Output::Json => screen::json(&report.to_json()),
-            Output::Text | Output::Aside => {
-                let detail = match self.verbose {
-                    true => Detail::Everything,
-                    false => Detail::ThreeLines,
-                };
-                screen::report(&self.data.to_string_lossy(), &report, detail);
+        let mut sinks = self.open_sinks(output)?;
+        let told = self.verify();
+        if let Ok(report) = &told {
+            match output {
+                Output::Json => screen::json(&report.to_json()),
+                Output::Text | Output::Aside => {
+                    let detail = match self.verbose {
+                        true => Detail::Everything,
+                        false => Detail::ThreeLines,
+                    };
+                    screen::report(&self.data.to_string_lossy(), report, detail);
+                }
             }
         }
-        Ok(report.verdict.exit_status())
+        sinks.tell(&self.data, &told);
+        sinks.finish();
+        Ok(told?.verdict.exit_status())
+    }
+
+    fn open_sinks(&self, output: Output) -> Result<Sinks, Failure> {
+        // Data without a name is refused later, by what it is.
+        let attestation = self.attestation_path().ok();
+        let mut used = vec![self.data.as_path()];
+        used.extend(attestation.as_deref());
+        used.extend(self.output.as_deref());
+        Sinks::open(&self.sinks, "verify", output, &used)
     }
 
     fn verify(&self) -> Result<Report, Failure> {
@@ -216,29 +235,8 @@ impl Verify {
 
     /// Starts the copy. What it would overwrite must be a plain file, and not what is verified.
     fn copy_at(&self, path: &Path) -> Result<NewFile, Failure> {
-        let shown = Plain(&path.to_string_lossy()).to_string();
-        // A link is replaced by the copy, and what it leads to is left alone.
-        let entry = std::fs::symlink_metadata(path);
-        let is_other = entry.is_ok_and(|entry| !entry.is_file() && !entry.is_symlink());
-        if is_other {
-            return Err(Failure::usage(format!(
-                "--output {shown} is there and is no plain file"
-            )));
-        }
-        let own = ["attestation", "manifest"];
-        let is_own = path
-            .extension()
-            .is_some_and(|end| own.iter().any(|own| end == *own));
         let attestation = self.attestation_path()?;
-        let is_read = [&self.data, &attestation]
-            .into_iter()
-            .any(|read| same_file(read, path));
-        if is_own || is_read {
-            return Err(Failure::usage(format!(
-                "--output {shown} is what is being verified, or has the name of an attestation"
-            ))
-            .hint("name another file for the copy"));
-        }
+        refuse_overwriting("--output", path, &[&self.data, &attestation])?;
         NewFile::at(path).map_err(|error| self.cannot_copy(&error))
     }
 

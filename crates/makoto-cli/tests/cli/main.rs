@@ -2,6 +2,7 @@
 //!
 //! Each test has a folder of its own and leaves nothing behind, no process either.
 
+mod actions;
 mod append;
 mod attest;
 mod budgets;
@@ -10,6 +11,8 @@ mod document;
 mod folder;
 mod folder_names;
 mod hostile;
+mod junit;
+mod man;
 mod masking;
 mod member;
 mod parameters;
