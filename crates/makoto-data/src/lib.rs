@@ -21,7 +21,7 @@ pub use folder::{FolderDigest, FolderFile, Links, digest_folder, folder_files, m
 pub use new_file::NewFile;
 pub use sidecar::{
     Existing, Outcome, Sidecar, SidecarError, Written, attestation_path, manifest_path,
-    read_manifest, write_manifest,
+    plan_manifest, read_limited, read_manifest, write_manifest,
 };
 
 /// Is told how many more bytes were read.

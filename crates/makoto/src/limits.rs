@@ -54,4 +54,13 @@ impl Limits {
         folder_repeats: 1_000,
         manifest_bytes: 256 << 20,
     };
+
+    /// The budgets for `manifest.json` and `run_results.json` of dbt, which are larger than any
+    /// statement: a project of a few thousand models comes to 50 MB with about two million
+    /// values. At the most they cost half a gigabyte while they are read.
+    pub const DBT: Self = Self {
+        document_bytes: 128 << 20,
+        values: 4_000_000,
+        ..Self::DEFAULT
+    };
 }

@@ -7,7 +7,8 @@ use clap::Args;
 use makoto::json::Json;
 use makoto::statement::Times;
 use makoto_data::{
-    Existing, Outcome, Sidecar, Written, attestation_path, manifest_path, write_manifest,
+    Existing, Outcome, Sidecar, Written, attestation_path, manifest_path, plan_manifest,
+    write_manifest,
 };
 
 use super::Output;
@@ -106,18 +107,48 @@ impl Writing<'_> {
     /// Writes the statement beside each of `data`, after looking whether all can be written,
     /// and tells what was done.
     pub(crate) fn write(&self, data: &[Measured], finished: &Finished) -> Result<(), Failure> {
+        let written = self.put(data, finished)?;
+        self.tell(data, finished, &written);
+        Ok(())
+    }
+
+    /// What [`Writing::put`] would do, without doing it.
+    pub(crate) fn plan(
+        &self,
+        data: &[Measured],
+        finished: &Finished,
+    ) -> Result<Vec<Written>, Failure> {
+        let existing = self.args.existing();
+        for folder in data.iter().filter(|_| !self.args.no_manifest) {
+            if let Some(manifest) = &folder.manifest {
+                plan_manifest(&folder.path, manifest, existing)?;
+            }
+        }
         let paths: Vec<_> = data.iter().map(|data| data.path.as_path()).collect();
         let sidecars = self.args.sidecars(&paths)?;
+        let plan = |sidecar: &Sidecar| {
+            let written = sidecar.plan(&finished.bytes, existing, self.times)?;
+            Ok(written)
+        };
+        sidecars.iter().map(plan).collect()
+    }
+
+    /// Writes the statement beside each of `data`, after looking whether all can be written.
+    pub(crate) fn put(
+        &self,
+        data: &[Measured],
+        finished: &Finished,
+    ) -> Result<Vec<(PathBuf, Written)>, Failure> {
+        self.plan(data, finished)?;
+        let paths: Vec<_> = data.iter().map(|data| data.path.as_path()).collect();
         let existing = self.args.existing();
-        for sidecar in &sidecars {
-            sidecar.plan(&finished.bytes, existing, self.times)?;
-        }
         for folder in data.iter().filter(|_| !self.args.no_manifest) {
             if let Some(manifest) = &folder.manifest {
                 write_manifest(&folder.path, manifest, existing)?;
             }
         }
         let mut written = Vec::new();
+        let sidecars = self.args.sidecars(&paths)?;
         for (index, sidecar) in sidecars.iter().enumerate() {
             let readers = paths
                 .get(index)
@@ -129,22 +160,30 @@ impl Writing<'_> {
                 sidecar.write(&finished.bytes, readers, existing, self.times)?,
             ));
         }
-        self.tell(data, finished, &written);
-        Ok(())
+        Ok(written)
     }
 
     fn tell(&self, data: &[Measured], finished: &Finished, written: &[(PathBuf, Written)]) {
-        for masked in &finished.masked {
-            screen::note(format!(
-                "masked: {} ({}); the value is not in the statement",
-                Plain(&masked.path),
-                Plain(&masked.why)
-            ));
-        }
+        tell_masked(finished);
         if self.output == Output::Json {
             screen::json(&told_as_json(finished, written));
             return;
         }
+        self.show(data, written);
+        // What the data does not have, such as records, nobody can give.
+        let can_be_given = |path: &&str| path.starts_with("predicate.");
+        let paths = finished.warnings.iter().map(|check| check.path.as_str());
+        let paths: Vec<_> = paths.filter(can_be_given).collect();
+        if !paths.is_empty() {
+            screen::note(format!(
+                "note: recommended and not given: {}",
+                Plain(&paths.join(", "))
+            ));
+        }
+    }
+
+    /// Shows what was measured and what became of the attestations.
+    pub(crate) fn show(&self, data: &[Measured], written: &[(PathBuf, Written)]) {
         let say = |line: String| match self.output {
             Output::Aside => screen::note(line),
             _ => screen::result(line),
@@ -167,20 +206,22 @@ impl Writing<'_> {
             let path = path.to_string_lossy();
             say(format!("  attestation: {} ({word})", Plain(&path)));
         }
-        // What the data does not have, such as records, nobody can give.
-        let can_be_given = |path: &&str| path.starts_with("predicate.");
-        let paths = finished.warnings.iter().map(|check| check.path.as_str());
-        let paths: Vec<_> = paths.filter(can_be_given).collect();
-        if !paths.is_empty() {
-            screen::note(format!(
-                "note: recommended and not given: {}",
-                Plain(&paths.join(", "))
-            ));
-        }
     }
 }
 
-fn told_as_json(finished: &Finished, written: &[(PathBuf, Written)]) -> Json {
+/// Tells which secrets were masked.
+pub(crate) fn tell_masked(finished: &Finished) {
+    for masked in &finished.masked {
+        screen::note(format!(
+            "masked: {} ({}); the value is not in the statement",
+            Plain(&masked.path),
+            Plain(&masked.why)
+        ));
+    }
+}
+
+/// What was written, for a program.
+pub(crate) fn told_as_json(finished: &Finished, written: &[(PathBuf, Written)]) -> Json {
     let written = written.iter().map(|(path, written)| {
         Json::from([
             ("path", path.to_string_lossy().into_owned().into()),

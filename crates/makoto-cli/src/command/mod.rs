@@ -2,6 +2,7 @@
 
 mod attest;
 mod completions;
+mod dbt;
 mod origin;
 mod run;
 mod schema;
@@ -54,6 +55,7 @@ enum Command {
 enum Attest {
     Origin(Box<origin::Origin>),
     Transform(Box<transform::Transform>),
+    Dbt(Box<dbt::Dbt>),
 }
 
 /// Where a result goes.
@@ -74,6 +76,7 @@ impl Makoto {
         match &self.command {
             Command::Attest(Attest::Origin(command)) => command.run(output),
             Command::Attest(Attest::Transform(command)) => command.run(output),
+            Command::Attest(Attest::Dbt(command)) => command.run(output),
             Command::Run(command) => command.run(output),
             Command::Verify(command) => command.run(output),
             Command::Validate(command) => command.run(output),
