@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use makoto::json::Json;
+use makoto::secret::Masked;
 use makoto::statement::Times;
 use makoto_data::{
     Existing, Outcome, Sidecar, Written, attestation_path, manifest_path, plan_manifest,
@@ -164,7 +165,7 @@ impl Writing<'_> {
     }
 
     fn tell(&self, data: &[Measured], finished: &Finished, written: &[(PathBuf, Written)]) {
-        tell_masked(finished);
+        finished.masked.iter().for_each(tell_masked);
         if self.output == Output::Json {
             screen::json(&told_as_json(finished, written));
             return;
@@ -209,15 +210,13 @@ impl Writing<'_> {
     }
 }
 
-/// Tells which secrets were masked.
-pub(crate) fn tell_masked(finished: &Finished) {
-    for masked in &finished.masked {
-        screen::note(format!(
-            "masked: {} ({}); the value is not in the statement",
-            Plain(&masked.path),
-            Plain(&masked.why)
-        ));
-    }
+/// Tells that a secret was masked.
+pub(crate) fn tell_masked(masked: &Masked) {
+    screen::note(format!(
+        "masked: {} ({}); the value is not in the statement",
+        Plain(&masked.path),
+        Plain(&masked.why)
+    ));
 }
 
 /// What was written, for a program.

@@ -1,25 +1,26 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use makoto::json::{Json, Object};
 use makoto::predicate::PredicateType;
-use makoto::secret::Masker;
+use makoto::secret::{Masked, Masker};
 use makoto::statement::Times;
-use makoto_data::{NewFile, Written, attestation_path, fingerprint, folder_files, manifest_path};
+use makoto_data::{NewFile, Written, fingerprint, folder_files};
 
 use super::Output;
 use super::attest::{WriteArgs, Writing, key_value, tell_masked, told_as_json};
 use super::step::{Input, TRANSFORMS, fill_data};
 use crate::dataset::{Attested, BadRecords, Measured, RecordArgs};
+use crate::dbt::DbtRun;
 use crate::dbt::node::{Kind, Node};
 use crate::dbt::place::Places;
-use crate::dbt::{DbtRun, NodeResult};
+use crate::dbt::plan::{Missing, Plan, Step};
 use crate::draft::{Draft, Finished};
 use crate::failure::Failure;
 use crate::screen::{self, Plain};
 
-/// Ids that an error names; the rest are counted.
+/// Inputs that a note names; the rest are counted.
 const SHOWN: usize = 10;
 
 /// Clocks of file systems tick in steps of up to two seconds.
@@ -87,24 +88,6 @@ fn node_path(text: &str) -> Result<(String, PathBuf), String> {
     key_value(text).map(|(node, path)| (node, path.into()))
 }
 
-/// A model that will be attested.
-struct Step<'a> {
-    node: &'a Node,
-    result: &'a NodeResult,
-    /// Nodes that it reads.
-    inputs: Vec<&'a Node>,
-    /// Ephemeral models in its code.
-    code: Vec<&'a Node>,
-}
-
-/// Which models will be attested, where all data is, and what is left out.
-#[derive(Default)]
-struct Plan<'a> {
-    steps: Vec<Step<'a>>,
-    paths: BTreeMap<&'a str, PathBuf>,
-    left_out: Vec<(&'a str, String)>,
-}
-
 /// A statement that is ready to be written.
 struct Ready<'a> {
     node: &'a Node,
@@ -123,11 +106,18 @@ impl Dbt {
             &self.named,
             &run.nodes,
         )?;
-        let plan = self.plan(&run, &places)?;
+        let missing = match self.skip_missing {
+            true => Missing::LeaveOut,
+            false => Missing::Refuse,
+        };
+        let plan = Plan::of(&run, &places, missing)?;
         self.refuse_unused_names(&plan)?;
-        let data: Vec<_> = plan.paths.iter().map(|(id, path)| (*id, &**path)).collect();
-        refuse_shared(&plan, &data)?;
-
+        if plan.steps.len() > 1 && self.write.out.is_some() {
+            return Err(Failure::usage(format!(
+                "--out names one file, and there are {} models",
+                plan.steps.len()
+            )));
+        }
         let writing = Writing {
             args: &self.write,
             // No clock is read: every time in the statements was stated by dbt.
@@ -137,9 +127,16 @@ impl Dbt {
         let (ready, bare) = self.measure(&run, &places, &plan, &writing)?;
         run.refuse_changed()?;
         let mut written = Vec::new();
+        let mut told: Vec<&Masked> = Vec::new();
         for ready in &ready {
             let put = writing.put(&ready.data, &ready.finished)?;
-            tell_masked(&ready.finished);
+            for masked in &ready.finished.masked {
+                // Variables of the run are masked in every statement, and told once.
+                if !told.contains(&masked) {
+                    tell_masked(masked);
+                    told.push(masked);
+                }
+            }
             if output == Output::Text {
                 writing.show(&ready.data, &put);
             }
@@ -176,105 +173,8 @@ impl Dbt {
         Ok(is_project(&above).then_some(above))
     }
 
-    /// Finds the data of every model that the run made, and of what it read.
-    fn plan<'a>(&self, run: &'a DbtRun, places: &Places<'a>) -> Result<Plan<'a>, Failure> {
-        let mut results = HashMap::new();
-        let mut plan = Plan::default();
-        for result in &run.results {
-            let is_made = match (run.nodes.find(&result.id), result.id.split('.').next()) {
-                (Some(node), _) => node.is_made(),
-                (None, Some("model" | "snapshot")) => {
-                    return Err(Failure::usage(format!(
-                        "run_results.json has {:?}, and manifest.json does not",
-                        result.id
-                    )));
-                }
-                (None, _) => false,
-            };
-            match is_made && result.status == "success" {
-                true => drop(results.insert(result.id.as_str(), result)),
-                false => plan.leave_out(&result.id, format!("status {}", result.status)),
-            }
-        }
-        let made: BTreeSet<_> = results.keys().copied().collect();
-        let mut missing = BTreeSet::new();
-        for node in run.nodes.in_order(&made)? {
-            let reads = run.nodes.reads(node)?;
-            if reads.data.is_empty() {
-                plan.leave_out(&node.id, "it reads no other node; see attest origin".into());
-                continue;
-            }
-            let mut lacks = Vec::new();
-            for data in [node].into_iter().chain(reads.data.iter().copied()) {
-                if plan.paths.contains_key(data.id.as_str()) {
-                    continue;
-                }
-                // With --defer, dbt reads what it did not make from wherever it was made before.
-                let is_elsewhere = run.defers
-                    && data.kind != Kind::Source
-                    && !made.contains(data.id.as_str())
-                    && !places.is_named(&data.id);
-                match is_elsewhere {
-                    true => lacks.push(&data.id),
-                    false => match places.data_of(data)? {
-                        Some(path) => drop(plan.paths.insert(&data.id, path)),
-                        None => lacks.push(&data.id),
-                    },
-                }
-            }
-            match results.get(node.id.as_str()) {
-                Some(result) if lacks.is_empty() => plan.steps.push(Step {
-                    node,
-                    result,
-                    inputs: reads.data,
-                    code: reads.code,
-                }),
-                _ => plan.leave_out(&node.id, format!("no data of {}", listed(&lacks))),
-            }
-            missing.extend(lacks);
-        }
-        if !missing.is_empty() && !self.skip_missing {
-            return Err(self.no_data(run, missing.into_iter().collect()));
-        }
-        if plan.steps.is_empty() {
-            return Err(Failure::contradiction(
-                "the run made no model that could be attested, so nothing was written",
-            )
-            .hint("run_results.json says what became of each node"));
-        }
-        if plan.steps.len() > 1 && self.write.out.is_some() {
-            return Err(Failure::usage(format!(
-                "--out names one file, and there are {} models",
-                plan.steps.len()
-            )));
-        }
-        // What was found for a model that is left out is not read.
-        let used = |step: &Step<'a>| [step.node].into_iter().chain(step.inputs.clone());
-        let used: BTreeSet<_> = plan.steps.iter().flat_map(used).map(|n| &*n.id).collect();
-        plan.paths.retain(|id, _| used.contains(id));
-        Ok(plan)
-    }
-
-    fn no_data(&self, run: &DbtRun, missing: Vec<&String>) -> Failure {
-        let folder = self.data.to_string_lossy();
-        let elsewhere = match run.defers {
-            true => "; with --defer, what dbt did not make may have been read elsewhere",
-            false => "",
-        };
-        Failure::usage(format!(
-            "{} has no data of {}{elsewhere}",
-            Plain(&folder),
-            listed(&missing)
-        ))
-        .hint(format!(
-            "nothing was written; put NAME.csv, NAME.parquet, … or SCHEMA.NAME.csv there, say where it is with --map {}=PATH, or leave out what lacks it with --skip-missing",
-            missing.first().map_or("NODE", |id| id.as_str())
-        ))
-    }
-
     fn refuse_unused_names(&self, plan: &Plan<'_>) -> Result<(), Failure> {
-        let unused = |(id, _): &&(String, PathBuf)| !plan.paths.contains_key(id.as_str());
-        match self.named.iter().find(unused) {
+        match self.named.iter().find(|(id, _)| !plan.has(id)) {
             Some((id, _)) => Err(Failure::usage(format!(
                 "--map {id:?}: no model that is attested is that node or reads it"
             ))),
@@ -299,18 +199,18 @@ impl Dbt {
                 if known.contains_key(node.id.as_str()) {
                     continue;
                 }
-                let path = &plan.paths[node.id.as_str()];
+                let path = plan.path(node);
                 if node.kind == Kind::Seed && !places.is_named(&node.id) {
                     places.code_of(node)?;
                 }
-                for input in Input::read_all(std::slice::from_ref(path), &self.records)? {
+                for input in Input::read_all(&[path.to_owned()], &self.records)? {
                     if input.attested.is_none() {
-                        bare.push(path.clone());
+                        bare.push(path.to_owned());
                     }
                     known.insert(&node.id, input);
                 }
             }
-            let path = &plan.paths[step.node.id.as_str()];
+            let path = plan.path(step.node);
             self.refuse_older(step, path)?;
             let data = Measured::read(path, &self.records, BadRecords::Refuse)?;
             let inputs = step
@@ -445,58 +345,6 @@ impl Dbt {
     }
 }
 
-impl<'a> Plan<'a> {
-    fn leave_out(&mut self, id: &'a str, why: String) {
-        self.left_out.push((id, why));
-    }
-}
-
-/// Refuses one file for two tables, data inside other data, and data with the name of an
-/// attestation that would be written.
-fn refuse_shared(plan: &Plan<'_>, data: &[(&str, &Path)]) -> Result<(), Failure> {
-    let outputs: BTreeSet<_> = plan
-        .steps
-        .iter()
-        .map(|step| step.node.id.as_str())
-        .collect();
-    let mut places: BTreeMap<PathBuf, (&str, &Path)> = BTreeMap::new();
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    for (id, path) in data {
-        if let Some((other, _)) = places.insert(real(path), (id, path))
-            && (outputs.contains(id) || outputs.contains(other))
-        {
-            return Err(Failure::usage(format!(
-                "{} is the data of both {other:?} and {id:?}",
-                Plain(&path.to_string_lossy())
-            ))
-            .hint("give each table a file of its own, with --map"));
-        }
-    }
-    for (place, (id, path)) in places.iter().filter(|(_, (id, _))| outputs.contains(id)) {
-        let mut ancestors = place.ancestors().skip(1);
-        let above = ancestors.find_map(|above| places.get(above));
-        let written = [attestation_path(path)?, manifest_path(path)?];
-        let taken = written.iter().find_map(|file| places.get(&real(file)));
-        if let Some((other, data)) = above.or(taken) {
-            return Err(Failure::usage(format!(
-                "{}, the data of {other:?}, would change when {id:?} is attested",
-                Plain(&data.to_string_lossy())
-            ))
-            .hint("move one of them to another folder, or name another file with --map"));
-        }
-    }
-    Ok(())
-}
-
-/// The first few ids, and how many more there are.
-fn listed(ids: &[&String]) -> String {
-    let mut shown: Vec<_> = ids.iter().take(SHOWN).map(|id| id.to_string()).collect();
-    if ids.len() > SHOWN {
-        shown.push(format!("{} more", ids.len() - SHOWN));
-    }
-    shown.join(", ")
-}
-
 /// Shows what was not attested: each model, test that failed, and so on; what went well and has
 /// no data of its own is counted.
 fn show_left_out(run: &DbtRun, plan: &Plan<'_>) {
@@ -512,7 +360,7 @@ fn show_left_out(run: &DbtRun, plan: &Plan<'_>) {
         }
     }
     for ((kind, why), count) in counted {
-        screen::result(format!("not attested: {count} {} ({why})", Plain(kind)));
+        screen::result(format!("not attested: {count} {}(s) ({why})", Plain(kind)));
     }
 }
 

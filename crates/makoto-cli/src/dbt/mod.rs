@@ -6,6 +6,7 @@
 pub(crate) mod node;
 mod part;
 pub(crate) mod place;
+pub(crate) mod plan;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

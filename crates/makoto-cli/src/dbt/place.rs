@@ -83,6 +83,11 @@ impl<'a> Places<'a> {
         Ok(places)
     }
 
+    /// The folder in which data is looked for.
+    pub(crate) fn data(&self) -> &Path {
+        self.data
+    }
+
     /// Whether the user has said where the data of this node is.
     pub(crate) fn is_named(&self, id: &str) -> bool {
         self.named.contains_key(id)
@@ -189,7 +194,9 @@ impl<'a> Places<'a> {
             false => format!("{PACKAGES}/{}/{file}", node.package),
         };
         // A file that lies elsewhere or is not there is not seen; the statement says so.
-        member_path(project, &file, self.links).ok()
+        let path = member_path(project, &file, self.links).ok()?;
+        let plain = path.strip_prefix(".").map(Path::to_owned);
+        Some(plain.unwrap_or(path))
     }
 
     /// Digests of a node's file, and whether it was seen.
