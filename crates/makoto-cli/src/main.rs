@@ -8,6 +8,7 @@ mod clock;
 mod code;
 mod command;
 mod dataset;
+mod dbt;
 mod draft;
 mod failure;
 mod github;
@@ -16,6 +17,7 @@ mod screen;
 mod signals;
 mod sink;
 mod target;
+mod writing;
 
 use std::process::ExitCode;
 

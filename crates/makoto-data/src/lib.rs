@@ -29,7 +29,7 @@ pub use place::{Located, Place};
 pub use shelf::{Recursion, Shelf};
 pub use sidecar::{
     Existing, Outcome, Sidecar, SidecarError, Written, attestation_path, manifest_path,
-    read_manifest, write_manifest,
+    plan_manifest, read_limited, read_manifest, write_manifest,
 };
 pub use store::{Kept, Store, StoreError, Stored};
 

@@ -71,4 +71,13 @@ impl Limits {
         search_files: 200_000,
         search_bytes: 512 << 20,
     };
+
+    /// The budgets for `manifest.json` and `run_results.json` of dbt, which are larger than any
+    /// statement: a project of a few thousand models comes to 50 MB with about two million
+    /// values. At the most they cost half a gigabyte while they are read.
+    pub const DBT: Self = Self {
+        document_bytes: 128 << 20,
+        values: 4_000_000,
+        ..Self::DEFAULT
+    };
 }

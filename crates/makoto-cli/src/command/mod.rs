@@ -1,8 +1,9 @@
 //! The commands, one file each.
 
-mod attest;
+pub(crate) mod attest;
 mod completions;
 mod dbom;
+mod dbt;
 mod known;
 mod lineage;
 mod man;
@@ -65,6 +66,7 @@ enum Command {
 enum Attest {
     Origin(Box<origin::Origin>),
     Transform(Box<transform::Transform>),
+    Dbt(Box<dbt::Dbt>),
 }
 
 /// Where a result goes.
@@ -85,6 +87,7 @@ impl Makoto {
         match &self.command {
             Command::Attest(Attest::Origin(command)) => command.run(output),
             Command::Attest(Attest::Transform(command)) => command.run(output),
+            Command::Attest(Attest::Dbt(command)) => command.run(output),
             Command::Run(command) => command.run(output),
             Command::Verify(command) => command.run(output),
             Command::Validate(command) => command.run(output),

@@ -8,12 +8,13 @@ use makoto::secret::Masker;
 use makoto::statement::Times;
 
 use super::Output;
-use super::attest::{WriteArgs, Writing, key_value, string_map};
+use super::attest::{WriteArgs, key_value, string_map};
 use crate::clock;
 use crate::dataset::{BadRecords, Measured, RecordArgs};
 use crate::draft::Draft;
 use crate::failure::Failure;
 use crate::screen;
+use crate::writing::Writing;
 
 /// Attest where a file or folder was collected
 ///

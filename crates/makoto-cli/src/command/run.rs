@@ -16,7 +16,7 @@ use makoto_data::{
 };
 
 use super::Output;
-use super::attest::{WriteArgs, Writing};
+use super::attest::WriteArgs;
 use super::step::{Input, StepArgs, refuse_in_place, subjects};
 use crate::clock;
 use crate::code::Code;
@@ -25,6 +25,7 @@ use crate::draft::{Draft, Finished};
 use crate::failure::Failure;
 use crate::screen::{self, Plain};
 use crate::signals::StopSignals;
+use crate::writing::Writing;
 
 /// Run a command and attest what it made of its inputs
 ///

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::screen::Plain;
 
 /// Where short names of transformations lead.
-const TRANSFORMS: &str = "https://makoto.dev/transforms/";
+pub(crate) const TRANSFORMS: &str = "https://makoto.dev/transforms/";
 
 /// What a step does, and who executes it.
 #[derive(Debug, Args)]
@@ -124,8 +124,7 @@ impl StepArgs {
             .rsplit('/')
             .next()
             .unwrap_or(&kind);
-        let inputs_json: Result<Vec<_>, _> = inputs.iter().map(Input::to_json).collect();
-        draft.set("inputs", Some(inputs_json?));
+        fill_data(draft, inputs, outputs)?;
         draft.set("transform.type", Some(kind.as_str()));
         draft.set(
             "transform.name",
@@ -139,12 +138,6 @@ impl StepArgs {
         draft.set("executor.version", string_map(&self.executor_version));
         draft.set("executor.environment", self.environment.as_deref());
         draft.set("executor.isolation", self.isolation.as_deref());
-        let read: Vec<_> = inputs.iter().map(|input| &input.data).collect();
-        let written: Vec<_> = outputs.iter().collect();
-        draft.set("metadata.recordsInput", records_of(&read));
-        draft.set("metadata.recordsOutput", records_of(&written));
-        draft.set("metadata.bytesInput", Some(bytes_of(&read)));
-        draft.set("metadata.bytesOutput", Some(bytes_of(&written)));
         Ok(())
     }
 
@@ -177,6 +170,23 @@ fn read_parameters(file: &Path) -> Result<makoto::json::Object, Failure> {
         ))),
         Err(error) => Err(Failure::usage(format!("{shown}: {error}"))),
     }
+}
+
+/// Fills in the inputs, and the figures that follow from inputs and outputs.
+pub(crate) fn fill_data(
+    draft: &mut Draft,
+    inputs: &[Input],
+    outputs: &[Measured],
+) -> Result<(), Failure> {
+    let inputs_json: Result<Vec<_>, _> = inputs.iter().map(Input::to_json).collect();
+    draft.set("inputs", Some(inputs_json?));
+    let read: Vec<_> = inputs.iter().map(|input| &input.data).collect();
+    let written: Vec<_> = outputs.iter().collect();
+    draft.set("metadata.recordsInput", records_of(&read));
+    draft.set("metadata.recordsOutput", records_of(&written));
+    draft.set("metadata.bytesInput", Some(bytes_of(&read)));
+    draft.set("metadata.bytesOutput", Some(bytes_of(&written)));
+    Ok(())
 }
 
 /// Records in all of `data`, if they were counted in each.

@@ -6,11 +6,12 @@ use makoto::secret::Masker;
 use makoto::statement::Times;
 
 use super::Output;
-use super::attest::{WriteArgs, Writing};
+use super::attest::WriteArgs;
 use super::step::{Input, StepArgs, refuse_in_place, subjects};
 use crate::dataset::{BadRecords, Measured, RecordArgs};
 use crate::draft::Draft;
 use crate::failure::Failure;
+use crate::writing::Writing;
 
 /// Attest what was done to data
 ///

@@ -7,6 +7,8 @@ mod append;
 mod attest;
 mod budgets;
 mod crash;
+mod dbt;
+mod dbt_refuses;
 mod document;
 mod folder;
 mod folder_names;
