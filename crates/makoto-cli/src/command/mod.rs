@@ -2,6 +2,7 @@
 
 mod attest;
 mod completions;
+mod find;
 mod known;
 mod origin;
 mod run;
@@ -49,6 +50,7 @@ enum Command {
     Attest(Attest),
     Run(Box<run::Run>),
     Verify(verify::Verify),
+    Find(find::Find),
     Validate(validate::Validate),
     Schema(schema::Schema),
     Completions(completions::Completions),
@@ -80,6 +82,7 @@ impl Makoto {
             Command::Attest(Attest::Transform(command)) => command.run(output),
             Command::Run(command) => command.run(output),
             Command::Verify(command) => command.run(output),
+            Command::Find(command) => command.run(output),
             Command::Validate(command) => command.run(output),
             Command::Schema(command) => command.run(),
             Command::Completions(command) => command.run(),
