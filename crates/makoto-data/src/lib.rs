@@ -11,6 +11,7 @@ mod file;
 mod folder;
 mod inflate;
 mod new_file;
+mod package;
 mod pipeline;
 mod place;
 mod shelf;
@@ -24,6 +25,9 @@ pub use file::{
 };
 pub use folder::{FolderDigest, FolderFile, Links, digest_folder, folder_files, member_path};
 pub use new_file::NewFile;
+pub use package::{
+    ATTESTATION, Dataset, MemberDigest, Package, PackageError, PackageWriter, further_name,
+};
 pub use place::{Located, Place};
 pub use shelf::{Recursion, Shelf};
 pub use sidecar::{

@@ -43,6 +43,10 @@ pub struct Limits {
     pub search_files: usize,
     /// Bytes of all those files, which are held in memory.
     pub search_bytes: u64,
+    /// Members of a package. Their headers are read one by one.
+    pub package_members: usize,
+    /// Bytes of a package's directory, which is held in memory.
+    pub package_directory_bytes: u64,
 }
 
 impl Limits {
@@ -63,5 +67,7 @@ impl Limits {
         store_entries: 100_000,
         search_files: 200_000,
         search_bytes: 512 << 20,
+        package_members: 100_000,
+        package_directory_bytes: 32 << 20,
     };
 }
