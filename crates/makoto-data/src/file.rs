@@ -76,6 +76,13 @@ pub fn entry_fingerprint(path: &Path) -> Result<Option<Fingerprint>, DataError> 
     }
 }
 
+/// State of a file that is open.
+pub(crate) fn state_of(file: &File, path: &Path) -> Result<Fingerprint, DataError> {
+    Ok(Fingerprint::of(
+        &file.metadata().map_err(DataError::io(path))?,
+    ))
+}
+
 /// Digests of a file.
 #[derive(Debug, Clone)]
 pub struct FileDigest {
@@ -105,7 +112,7 @@ pub fn digest_file<'a>(
     let (file, before) = open_regular(path)?;
     let file = Arc::new(file);
     let tap = Tap {
-        file: Arc::clone(&file),
+        source: Source::File(Arc::clone(&file)),
         path,
         expected: before.size,
         read: 0,
@@ -134,7 +141,7 @@ pub(crate) fn digest_through(
     let (file, before) = open_regular(path)?;
     let file = Arc::new(file);
     let mut tap = Tap {
-        file: Arc::clone(&file),
+        source: Source::File(Arc::clone(&file)),
         path,
         expected: before.size,
         read: 0,
@@ -192,7 +199,7 @@ pub(crate) fn open_regular(path: &Path) -> Result<(File, Fingerprint), DataError
 /// Reads a file, tells of its progress, writes the copy, and stops at the size that the file
 /// had when it was opened: a file that grows for ever must not be chased.
 pub(crate) struct Tap<'a> {
-    file: Arc<File>,
+    source: Source<'a>,
     path: &'a Path,
     expected: u64,
     read: u64,
@@ -201,7 +208,33 @@ pub(crate) struct Tap<'a> {
     failure: Option<DataError>,
 }
 
-impl Tap<'_> {
+/// What a [`Tap`] reads.
+enum Source<'a> {
+    File(Arc<File>),
+    /// A part of a file, perhaps inflated.
+    Member(Box<dyn Read + Send + 'a>),
+}
+
+impl<'a> Tap<'a> {
+    /// Reads `content`, which should have `expected` bytes, and writes the same to `copy`.
+    pub(crate) fn of_member(
+        content: Box<dyn Read + Send + 'a>,
+        path: &'a Path,
+        expected: u64,
+        progress: &'a Progress<'a>,
+        copy: &'a mut (dyn Write + Send + 'a),
+    ) -> Self {
+        Self {
+            source: Source::Member(content),
+            path,
+            expected,
+            read: 0,
+            progress,
+            copy: Some(copy),
+            failure: None,
+        }
+    }
+
     /// Size of the file when it was opened.
     pub(crate) fn expected(&self) -> u64 {
         self.expected
@@ -219,7 +252,11 @@ impl Tap<'_> {
 
     fn next(&mut self, buffer: &mut [u8]) -> Result<usize, DataError> {
         let count = loop {
-            match self.file.read_at(buffer, self.read) {
+            let read = match &mut self.source {
+                Source::File(file) => file.read_at(buffer, self.read),
+                Source::Member(content) => content.read(buffer),
+            };
+            match read {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 other => break other.map_err(DataError::io(self.path))?,
             }

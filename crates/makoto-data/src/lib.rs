@@ -12,6 +12,7 @@ mod folder;
 mod inflate;
 mod library;
 mod new_file;
+mod package;
 mod pipeline;
 mod place;
 mod shelf;
@@ -25,6 +26,9 @@ pub use file::{
 };
 pub use folder::{FolderDigest, FolderFile, Links, digest_folder, folder_files, member_path};
 pub use new_file::NewFile;
+pub use package::{
+    ATTESTATION, Dataset, MemberDigest, Package, PackageError, PackageWriter, further_name,
+};
 pub use place::{Located, Place};
 pub use shelf::{Recursion, Shelf};
 pub use sidecar::{

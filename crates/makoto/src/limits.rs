@@ -44,10 +44,14 @@ pub struct Limits {
     /// Bytes of all those files, which are held in memory.
     pub search_bytes: u64,
     /// Stages of a lineage. The largest pipelines seen have some ten thousand; each is read and
-    /// kept, at about 3 KB.
+    /// kept, at about 6 KB.
     pub lineage_stages: usize,
     /// Links of a lineage: a few inputs for each stage, or a few steps that read very many.
     pub lineage_links: usize,
+    /// Members of a package. Their headers are read one by one.
+    pub package_members: usize,
+    /// Bytes of a package's directory, which is held in memory.
+    pub package_directory_bytes: u64,
 }
 
 impl Limits {
@@ -70,6 +74,8 @@ impl Limits {
         store_entries: 100_000,
         search_files: 200_000,
         search_bytes: 512 << 20,
+        package_members: 100_000,
+        package_directory_bytes: 32 << 20,
     };
 
     /// The budgets for `manifest.json` and `run_results.json` of dbt, which are larger than any

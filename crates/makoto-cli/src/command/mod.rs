@@ -4,6 +4,7 @@ pub(crate) mod attest;
 mod completions;
 mod dbom;
 mod dbt;
+mod find;
 mod known;
 mod lineage;
 mod man;
@@ -52,6 +53,7 @@ enum Command {
     Attest(Attest),
     Run(Box<run::Run>),
     Verify(verify::Verify),
+    Find(find::Find),
     Validate(validate::Validate),
     Lineage(lineage::LineageCommand),
     /// Make, check and compare data bills of materials
@@ -90,6 +92,7 @@ impl Makoto {
             Command::Attest(Attest::Dbt(command)) => command.run(output),
             Command::Run(command) => command.run(output),
             Command::Verify(command) => command.run(output),
+            Command::Find(command) => command.run(output),
             Command::Validate(command) => command.run(output),
             Command::Lineage(command) => command.run(output),
             Command::Dbom(command) => command.run(output),
