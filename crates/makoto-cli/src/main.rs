@@ -7,6 +7,7 @@ mod clock;
 mod code;
 mod command;
 mod dataset;
+mod defaults;
 mod draft;
 mod failure;
 mod progress;

@@ -5,6 +5,7 @@
 //! Everything is read in one pass with bounded memory, and read again when it moved meanwhile
 //! is an error, never a digest.
 
+mod config_file;
 mod error;
 mod file;
 mod folder;
@@ -13,6 +14,9 @@ mod new_file;
 mod pipeline;
 mod sidecar;
 
+pub use config_file::{
+    ConfigFile, ConfigFileError, Search, Stopped, find_config, place_of, read_config,
+};
 pub use error::{DataError, FileKind};
 pub use file::{
     FileDigest, Fingerprint, apparent_compression, digest_file, entry_fingerprint, fingerprint,

@@ -7,6 +7,7 @@
 
 pub mod attestation;
 pub mod canonical;
+pub mod config;
 pub mod datetime;
 pub mod dbom;
 pub mod digest;
@@ -15,6 +16,7 @@ pub mod json;
 pub mod limits;
 pub mod manifest;
 pub mod merkle;
+pub mod pattern;
 pub mod predicate;
 pub mod record;
 pub mod report;
@@ -23,5 +25,6 @@ pub mod schema;
 pub mod secret;
 pub mod shape;
 pub mod statement;
+pub mod toml;
 pub mod validate;
 pub mod verify;

@@ -36,6 +36,12 @@ pub struct Limits {
     pub folder_repeats: usize,
     /// Bytes of a folder's manifest: about a million files with long names.
     pub manifest_bytes: usize,
+    /// Bytes of a TOML file that people write, such as `makoto.toml`. One with a section for each
+    /// of a thousand datasets is about 200 KB.
+    pub toml_bytes: usize,
+    /// Parts of a dotted key in such a file. Ours have two; without a limit, one line of dots
+    /// nests tables deeper than a thread's stack.
+    pub key_parts: usize,
 }
 
 impl Limits {
@@ -53,5 +59,7 @@ impl Limits {
         folder_depth: 64,
         folder_repeats: 1_000,
         manifest_bytes: 256 << 20,
+        toml_bytes: 1 << 20,
+        key_parts: 8,
     };
 }

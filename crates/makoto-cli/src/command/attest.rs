@@ -12,6 +12,7 @@ use makoto_data::{
 
 use super::Output;
 use crate::dataset::{Measured, same_file};
+use crate::defaults::Value;
 use crate::draft::Finished;
 use crate::failure::Failure;
 use crate::screen::{self, Plain};
@@ -141,6 +142,11 @@ impl Writing<'_> {
                 Plain(&masked.why)
             ));
         }
+        let file = finished.from_file.first().and_then(Value::place);
+        if let Some(file) = file.map(|place| &place.file) {
+            let keys = keys(&finished.from_file).join(", ");
+            screen::note(format!("note: from {}: {keys}", Plain(file)));
+        }
         if self.output == Output::Json {
             screen::json(&told_as_json(finished, written));
             return;
@@ -202,12 +208,33 @@ fn told_as_json(finished: &Finished, written: &[(PathBuf, Written)]) -> Json {
         ])
     });
     let subject = finished.statement.get("subject");
+    let config = finished.from_file.iter().filter_map(|value| {
+        let place = value.place()?;
+        Some(Json::from([
+            ("key", value.key.into()),
+            ("file", place.file.as_str().into()),
+            ("line", place.line.into()),
+            ("section", place.section.as_str().into()),
+        ]))
+    });
     Json::from([
+        ("config", config.collect()),
         ("subject", subject.cloned().into()),
         ("written", written.collect()),
         ("masked", masked.collect()),
         ("warnings", warnings.collect()),
     ])
+}
+
+/// The keys of these values, each once.
+fn keys(values: &[Value]) -> Vec<&'static str> {
+    let mut keys = Vec::new();
+    for value in values {
+        if !keys.contains(&value.key) {
+            keys.push(value.key);
+        }
+    }
+    keys
 }
 
 fn word(outcome: Outcome) -> &'static str {

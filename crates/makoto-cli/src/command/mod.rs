@@ -2,6 +2,7 @@
 
 mod attest;
 mod completions;
+mod doctor;
 mod origin;
 mod run;
 mod schema;
@@ -46,6 +47,7 @@ enum Command {
     Run(Box<run::Run>),
     Verify(verify::Verify),
     Validate(validate::Validate),
+    Doctor(doctor::Doctor),
     Schema(schema::Schema),
     Completions(completions::Completions),
 }
@@ -77,6 +79,7 @@ impl Makoto {
             Command::Run(command) => command.run(output),
             Command::Verify(command) => command.run(output),
             Command::Validate(command) => command.run(output),
+            Command::Doctor(command) => command.run(output),
             Command::Schema(command) => command.run(),
             Command::Completions(command) => command.run(),
         }

@@ -9,6 +9,7 @@ use makoto_data::Sidecar;
 
 use super::attest::{key_value, string_map};
 use crate::dataset::{Attested, BadRecords, Measured, RecordArgs, same_file};
+use crate::defaults::{Defaults, Value};
 use crate::draft::Draft;
 use crate::failure::Failure;
 use crate::screen::Plain;
@@ -108,7 +109,8 @@ impl StepArgs {
     pub(crate) fn fill(
         &self,
         draft: &mut Draft,
-        executor: &str,
+        executor: Value,
+        defaults: &Defaults,
         inputs: &[Input],
         outputs: &[Measured],
     ) -> Result<(), Failure> {
@@ -128,10 +130,12 @@ impl StepArgs {
         draft.set("transform.version", self.step_version.as_deref());
         draft.set("transform.description", self.description.as_deref());
         draft.set("transform.parameters", self.parameters()?);
-        draft.set("executor.id", Some(executor));
-        draft.set("executor.platform", self.platform.as_deref());
+        let platform = defaults.value("platform", self.platform.as_deref());
+        let environment = defaults.value("environment", self.environment.as_deref());
+        draft.set_value("executor.id", Some(executor));
+        draft.set_value("executor.platform", platform);
         draft.set("executor.version", string_map(&self.executor_version));
-        draft.set("executor.environment", self.environment.as_deref());
+        draft.set_value("executor.environment", environment);
         draft.set("executor.isolation", self.isolation.as_deref());
         let read: Vec<_> = inputs.iter().map(|input| &input.data).collect();
         let written: Vec<_> = outputs.iter().collect();
@@ -198,7 +202,12 @@ pub(crate) fn refuse_in_place(inputs: &[PathBuf], outputs: &[PathBuf]) -> Result
 }
 
 /// Subjects for `outputs`: the names given, in order, or the default ones.
-pub(crate) fn subjects(outputs: &[Measured], names: &[String]) -> Result<Vec<Json>, Failure> {
+pub(crate) fn subjects(
+    outputs: &[Measured],
+    names: &[String],
+    defaults: &Defaults,
+    draft: &mut Draft,
+) -> Result<Vec<Json>, Failure> {
     if !names.is_empty() && names.len() != outputs.len() {
         return Err(Failure::usage(format!(
             "{} name(s) for {} output(s); needed one for each",
@@ -209,10 +218,12 @@ pub(crate) fn subjects(outputs: &[Measured], names: &[String]) -> Result<Vec<Jso
     let mut taken: Vec<String> = Vec::new();
     let mut subjects = Vec::new();
     for (index, output) in outputs.iter().enumerate() {
-        let name = match names.get(index) {
-            Some(name) => name.clone(),
-            None => output.default_name()?,
-        };
+        let typed = names.get(index).map(String::as_str);
+        let value = defaults
+            .at(&output.path)
+            .name(typed, output.manifest.is_some())?;
+        let name = value.text.clone();
+        draft.came_from(format!("subject[{index}].name"), value);
         if taken.contains(&name) {
             return Err(
                 Failure::usage(format!("two outputs would be named {name:?}"))

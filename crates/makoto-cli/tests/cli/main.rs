@@ -5,7 +5,10 @@
 mod append;
 mod attest;
 mod budgets;
+mod config;
+mod config_places;
 mod crash;
+mod doctor;
 mod document;
 mod folder;
 mod folder_names;
