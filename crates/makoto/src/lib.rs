@@ -28,3 +28,4 @@ pub mod statement;
 pub mod toml;
 pub mod validate;
 pub mod verify;
+pub mod window;

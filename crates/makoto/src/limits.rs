@@ -42,6 +42,12 @@ pub struct Limits {
     /// Parts of a dotted key in such a file. Ours have two; without a limit, one line of dots
     /// nests tables deeper than a thread's stack.
     pub key_parts: usize,
+    /// Keys, tables and items in such a file. A thousand datasets need about 17,000, and each
+    /// can cost 2 KB of memory while the file is read.
+    pub toml_values: usize,
+    /// Bytes of one text in such a file. Names and URIs are shorter, and the search for secrets
+    /// takes time that grows with the square of the length.
+    pub toml_text_bytes: usize,
 }
 
 impl Limits {
@@ -61,5 +67,7 @@ impl Limits {
         manifest_bytes: 256 << 20,
         toml_bytes: 1 << 20,
         key_parts: 8,
+        toml_values: 25_000,
+        toml_text_bytes: 1 << 10,
     };
 }

@@ -47,6 +47,12 @@ pub enum TomlFault {
     /// A dotted key has more parts than the budget.
     #[error("a key of more than {0} parts")]
     KeyParts(usize),
+    /// It has more keys, tables and items than the budget.
+    #[error("more than {0} keys, tables and items")]
+    TooMany(usize),
+    /// A text or a key is longer than the budget.
+    #[error("a text of more than {0} bytes")]
+    TextTooLong(usize),
     /// Values are nested deeper than the budget.
     #[error("nested deeper than {0} levels")]
     TooDeep(usize),
@@ -78,7 +84,7 @@ impl Document {
             ends: memchr::memchr_iter(b'\n', bytes).collect(),
             limits,
         };
-        reader.refuse_long_keys(text)?;
+        reader.refuse_excess(text)?;
         let table = DeTable::parse(text).map_err(|error| {
             let place = error.span().map_or(0, |span| span.start);
             reader.error(place, TomlFault::Syntax(error.message().to_owned()))
@@ -158,35 +164,54 @@ impl Reader<'_> {
         TomlError { line, fault }
     }
 
-    /// Looks at dotted keys before any table is made of them: the library bounds the nesting of
-    /// brackets, and not that of dots.
-    fn refuse_long_keys(&self, text: &str) -> Result<(), TomlError> {
-        let mut parts = 1;
+    /// Looks at the tokens before any table is made of them: the library bounds the nesting of
+    /// brackets, and not that of dots, nor the number of anything.
+    fn refuse_excess(&self, text: &str) -> Result<(), TomlError> {
+        let (mut parts, mut values) = (1, 0);
         for token in Source::new(text).lex() {
+            use TokenKind::*;
             parts = match token.kind() {
-                TokenKind::Dot => parts + 1,
-                TokenKind::Atom
-                | TokenKind::Whitespace
-                | TokenKind::BasicString
-                | TokenKind::LiteralString => parts,
+                Dot => parts + 1,
+                Atom | Whitespace | BasicString | LiteralString => parts,
                 _ => 1,
             };
-            if parts > self.limits.key_parts {
-                let fault = TomlFault::KeyParts(self.limits.key_parts);
-                return Err(self.error(token.span().start(), fault));
-            }
+            let is_value = matches!(
+                token.kind(),
+                Dot | Equals | Comma | LeftSquareBracket | LeftCurlyBracket
+            );
+            values += usize::from(is_value);
+            let fault = if parts > self.limits.key_parts {
+                TomlFault::KeyParts(self.limits.key_parts)
+            } else if values > self.limits.toml_values {
+                TomlFault::TooMany(self.limits.toml_values)
+            } else {
+                continue;
+            };
+            return Err(self.error(token.span().start(), fault));
         }
         Ok(())
+    }
+
+    /// A text or a key that is not longer than it may be.
+    fn text<'t>(&self, text: &'t str, place: usize) -> Result<&'t str, TomlError> {
+        match text.len() > self.limits.toml_text_bytes {
+            true => {
+                let fault = TomlFault::TextTooLong(self.limits.toml_text_bytes);
+                Err(self.error(place, fault))
+            }
+            false => Ok(text),
+        }
     }
 
     fn table(&self, table: &DeTable<'_>, depth: usize) -> Result<(Object, Fields), TomlError> {
         let (mut members, mut fields) = (Vec::new(), Vec::new());
         for (key, value) in table {
             let key_place = key.span().start;
+            let name = self.text(key.get_ref(), key_place)?;
             let (value, below) = self.value(value.get_ref(), value.span().start, depth)?;
             let line = self.line(key_place);
-            members.push((key.get_ref().to_string(), value));
-            fields.push((key.get_ref().to_string(), Lines { line, below }));
+            members.push((name.to_owned(), value));
+            fields.push((name.to_owned(), Lines { line, below }));
         }
         Ok((members.into_iter().collect(), fields))
     }
@@ -205,7 +230,7 @@ impl Reader<'_> {
             json.ok_or_else(|| self.error(place, TomlFault::Number))
         };
         let scalar = match value {
-            DeValue::String(text) => text.as_ref().into(),
+            DeValue::String(text) => self.text(text, place)?.into(),
             DeValue::Boolean(value) => (*value).into(),
             DeValue::Datetime(time) => time.to_string().into(),
             DeValue::Integer(integer) => {
@@ -320,12 +345,33 @@ mod tests {
         }
         let brackets = |depth: usize| format!("a = {}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(read(&brackets(40)).is_ok());
-        assert!(matches!(
-            refused(&brackets(400_000)).1,
-            TomlFault::Syntax(_)
-        ));
+        assert!(matches!(refused(&brackets(20_000)).1, TomlFault::Syntax(_)));
         let tables = format!("{}{}", "a = {b.b.b.b.".repeat(70), "}".repeat(70));
         read(&tables).expect_err("too deep, or no TOML");
+        let most = Limits::DEFAULT.toml_text_bytes;
+        let text = |length| format!("a = 1\nb = '{}'", "x".repeat(length));
+        assert!(read(&text(most)).is_ok());
+        let too_long = (Some(2), TomlFault::TextTooLong(most));
+        assert_eq!(refused(&text(most + 1)), too_long);
+        assert_eq!(
+            refused(&format!("\n{} = 1", "k".repeat(most + 1))),
+            too_long
+        );
+        let most = Limits::DEFAULT.toml_values;
+        let lines = |count: usize| {
+            (0..count)
+                .map(|n| format!("k{n} = 1\n"))
+                .collect::<String>()
+        };
+        assert!(read(&lines(most)).is_ok());
+        assert!(matches!(refused(&lines(most + 1)).1, TomlFault::TooMany(_)));
+        for text in [
+            (0..most).map(|n| format!("[a{n}.b]\n")).collect(),
+            format!("a = [{}]", "1,".repeat(most)),
+            format!("a = [{}]", "{},".repeat(most)),
+        ] {
+            assert!(matches!(refused(&text).1, TomlFault::TooMany(_)));
+        }
         let long = format!("a = '{}'", "x".repeat(Limits::DEFAULT.toml_bytes));
         assert!(matches!(refused(&long).1, TomlFault::TooLarge(_)));
     }

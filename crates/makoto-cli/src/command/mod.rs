@@ -7,6 +7,7 @@ mod origin;
 mod run;
 mod schema;
 mod step;
+mod stream_window;
 mod transform;
 mod validate;
 mod verify;
@@ -56,6 +57,7 @@ enum Command {
 enum Attest {
     Origin(Box<origin::Origin>),
     Transform(Box<transform::Transform>),
+    StreamWindow(Box<stream_window::StreamWindow>),
 }
 
 /// Where a result goes.
@@ -76,6 +78,7 @@ impl Makoto {
         match &self.command {
             Command::Attest(Attest::Origin(command)) => command.run(output),
             Command::Attest(Attest::Transform(command)) => command.run(output),
+            Command::Attest(Attest::StreamWindow(command)) => command.run(output),
             Command::Run(command) => command.run(output),
             Command::Verify(command) => command.run(output),
             Command::Validate(command) => command.run(output),

@@ -7,7 +7,7 @@ use makoto::json::Json;
 use makoto::limits::Limits;
 use makoto_data::Sidecar;
 
-use super::attest::{key_value, string_map};
+use super::attest::{add_json, key_value, string_map};
 use crate::dataset::{Attested, BadRecords, Measured, RecordArgs, same_file};
 use crate::defaults::{Defaults, Value};
 use crate::draft::Draft;
@@ -151,14 +151,7 @@ impl StepArgs {
             Some(file) => read_parameters(file)?,
             None => Default::default(),
         };
-        for (key, value) in &self.parameters {
-            // `5` is a number and `abc` a string, as one would think.
-            let json = Json::parse(value.as_bytes(), &Limits::DEFAULT);
-            let value = json.unwrap_or_else(|_| value.as_str().into());
-            if parameters.insert(key, value).is_some() {
-                return Err(Failure::usage(format!("parameter {key:?} is given twice")));
-            }
-        }
+        add_json(&mut parameters, &self.parameters, "parameter")?;
         Ok((!parameters.is_empty()).then_some(Json::Object(parameters)))
     }
 }

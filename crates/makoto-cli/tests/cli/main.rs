@@ -21,6 +21,8 @@ mod run;
 mod run_refuses;
 mod sandbox;
 mod stop;
+mod stream_chain;
+mod stream_window;
 mod terminal;
 mod transform;
 mod two_readings;

@@ -109,13 +109,13 @@ impl Config {
             .into_checks()
             .iter()
             .map(|check| Problem {
-                line: Some(document.line_of(&check.path)),
+                line: (!check.path.is_empty()).then(|| document.line_of(&check.path)),
                 message: format!("{} {}", check.path, check.message)
                     .trim()
                     .to_owned(),
             })
             .collect();
-        problems.sort_by_key(|problem| problem.line);
+        problems.sort_by_key(|problem| problem.line.unwrap_or(usize::MAX));
         match file {
             Some(file) if problems.is_empty() => {
                 let sections = file.dataset.unwrap_or_default();
@@ -191,6 +191,7 @@ fn secrets_in(document: &Document) -> Vec<Problem> {
         }
     });
     let mut secrets: Vec<_> = secrets.take(Limits::DEFAULT.findings).collect();
+    secrets.sort_by_key(|secret| secret.line);
     // One value may be a secret in several ways.
     secrets.dedup_by(|next, kept| next.message.split(' ').next() == kept.message.split(' ').next());
     secrets
