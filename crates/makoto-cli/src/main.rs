@@ -9,6 +9,7 @@ mod code;
 mod command;
 mod dataset;
 mod dbt;
+mod defaults;
 mod draft;
 mod failure;
 mod github;

@@ -13,6 +13,7 @@ use crate::command::Output;
 use crate::command::attest::WriteArgs;
 use crate::command::store::InStore;
 use crate::dataset::Measured;
+use crate::defaults::Value;
 use crate::draft::Finished;
 use crate::failure::Failure;
 use crate::screen::{self, Plain};
@@ -144,6 +145,11 @@ impl Writing<'_> {
 
     fn tell(&self, data: &[Measured], finished: &Finished, put: &Put) {
         finished.masked.iter().for_each(tell_masked);
+        let file = finished.from_file.first().and_then(Value::place);
+        if let Some(file) = file.map(|place| &place.file) {
+            let keys = keys(&finished.from_file).join(", ");
+            screen::note(format!("note: from {}: {keys}", Plain(file)));
+        }
         if self.output == Output::Json {
             screen::json(&told_as_json(finished, put));
             return;
@@ -254,12 +260,33 @@ pub(crate) fn told_as_json(finished: &Finished, put: &Put) -> Json {
         ])
     });
     let subject = finished.statement.get("subject");
+    let config = finished.from_file.iter().filter_map(|value| {
+        let place = value.place()?;
+        Some(Json::from([
+            ("key", value.key.into()),
+            ("file", place.file.as_str().into()),
+            ("line", place.line.into()),
+            ("section", place.section.as_str().into()),
+        ]))
+    });
     Json::from([
+        ("config", config.collect()),
         ("subject", subject.cloned().into()),
         ("written", written.chain(stored).collect()),
         ("masked", masked.collect()),
         ("warnings", warnings.collect()),
     ])
+}
+
+/// The keys of these values, each once.
+fn keys(values: &[Value]) -> Vec<&'static str> {
+    let mut keys = Vec::new();
+    for value in values {
+        if !keys.contains(&value.key) {
+            keys.push(value.key);
+        }
+    }
+    keys
 }
 
 fn word(outcome: Outcome) -> &'static str {

@@ -6,6 +6,7 @@
 //! is an error, never a digest.
 
 mod catalog;
+mod config_file;
 mod error;
 mod file;
 mod folder;
@@ -20,6 +21,9 @@ mod sidecar;
 mod store;
 
 pub use catalog::{Catalog, Found};
+pub use config_file::{
+    ConfigFile, ConfigFileError, Search, Stopped, find_config, place_of, read_config,
+};
 pub use error::{DataError, FileKind};
 pub use file::{
     FileDigest, Fingerprint, apparent_compression, digest_file, entry_fingerprint, fingerprint,

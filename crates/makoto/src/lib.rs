@@ -7,6 +7,7 @@
 
 pub mod attestation;
 pub mod canonical;
+pub mod config;
 pub mod datetime;
 pub mod dbom;
 pub mod digest;
@@ -16,6 +17,7 @@ pub mod limits;
 pub mod lineage;
 pub mod manifest;
 pub mod merkle;
+pub mod pattern;
 pub mod predicate;
 pub mod record;
 pub mod report;
@@ -24,5 +26,7 @@ pub mod schema;
 pub mod secret;
 pub mod shape;
 pub mod statement;
+pub mod toml;
 pub mod validate;
 pub mod verify;
+pub mod window;

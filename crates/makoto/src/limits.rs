@@ -52,6 +52,18 @@ pub struct Limits {
     pub package_members: usize,
     /// Bytes of a package's directory, which is held in memory.
     pub package_directory_bytes: u64,
+    /// Bytes of a TOML file that people write, such as `makoto.toml`. One with a section for each
+    /// of a thousand datasets is about 200 KB.
+    pub toml_bytes: usize,
+    /// Parts of a dotted key in such a file. Ours have two; without a limit, one line of dots
+    /// nests tables deeper than a thread's stack.
+    pub key_parts: usize,
+    /// Keys, tables and items in such a file. A thousand datasets need about 17,000, and each
+    /// can cost 2 KB of memory while the file is read.
+    pub toml_values: usize,
+    /// Bytes of one text in such a file. Names and URIs are shorter, and the search for secrets
+    /// takes time that grows with the square of the length.
+    pub toml_text_bytes: usize,
 }
 
 impl Limits {
@@ -76,6 +88,10 @@ impl Limits {
         search_bytes: 512 << 20,
         package_members: 100_000,
         package_directory_bytes: 32 << 20,
+        toml_bytes: 1 << 20,
+        key_parts: 8,
+        toml_values: 25_000,
+        toml_text_bytes: 1 << 10,
     };
 
     /// The budgets for `manifest.json` and `run_results.json` of dbt, which are larger than any

@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use makoto::json::Json;
+use makoto::json::{Json, Object};
+use makoto::limits::Limits;
 use makoto_data::{Existing, Sidecar, attestation_path, manifest_path};
 
 use super::store::StoreArgs;
@@ -120,4 +121,21 @@ pub(crate) fn string_map(pairs: &[(String, String)]) -> Option<Json> {
         .iter()
         .map(|(key, value)| (key.as_str(), value.as_str()));
     (!pairs.is_empty()).then(|| Json::Object(members.collect()))
+}
+
+/// Adds `KEY=VALUE` arguments to an object; `5` is a number and `abc` a string, as one would
+/// think.
+pub(crate) fn add_json(
+    members: &mut Object,
+    pairs: &[(String, String)],
+    what: &str,
+) -> Result<(), Failure> {
+    for (key, value) in pairs {
+        let json = Json::parse(value.as_bytes(), &Limits::DEFAULT);
+        let value = json.unwrap_or_else(|_| value.as_str().into());
+        if members.insert(key, value).is_some() {
+            return Err(Failure::usage(format!("{what} {key:?} is given twice")));
+        }
+    }
+    Ok(())
 }

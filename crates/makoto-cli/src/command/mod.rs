@@ -4,6 +4,7 @@ pub(crate) mod attest;
 mod completions;
 mod dbom;
 mod dbt;
+mod doctor;
 mod find;
 mod known;
 mod lineage;
@@ -13,6 +14,7 @@ mod run;
 mod schema;
 mod step;
 pub(crate) mod store;
+mod stream_window;
 mod transform;
 mod validate;
 mod verify;
@@ -59,6 +61,7 @@ enum Command {
     /// Make, check and compare data bills of materials
     #[command(subcommand)]
     Dbom(dbom::DbomCommand),
+    Doctor(doctor::Doctor),
     Schema(schema::Schema),
     Completions(completions::Completions),
     Man(man::Man),
@@ -69,6 +72,7 @@ enum Attest {
     Origin(Box<origin::Origin>),
     Transform(Box<transform::Transform>),
     Dbt(Box<dbt::Dbt>),
+    StreamWindow(Box<stream_window::StreamWindow>),
 }
 
 /// Where a result goes.
@@ -90,12 +94,14 @@ impl Makoto {
             Command::Attest(Attest::Origin(command)) => command.run(output),
             Command::Attest(Attest::Transform(command)) => command.run(output),
             Command::Attest(Attest::Dbt(command)) => command.run(output),
+            Command::Attest(Attest::StreamWindow(command)) => command.run(output),
             Command::Run(command) => command.run(output),
             Command::Verify(command) => command.run(output),
             Command::Find(command) => command.run(output),
             Command::Validate(command) => command.run(output),
             Command::Lineage(command) => command.run(output),
             Command::Dbom(command) => command.run(output),
+            Command::Doctor(command) => command.run(output),
             Command::Schema(command) => command.run(),
             Command::Completions(command) => command.run(),
             Command::Man(command) => command.run(),

@@ -7,9 +7,10 @@ use makoto::json::Json;
 use makoto::limits::Limits;
 use makoto_data::Sidecar;
 
-use super::attest::{key_value, string_map};
+use super::attest::{add_json, key_value, string_map};
 use super::store::StoreArgs;
 use crate::dataset::{Attested, BadRecords, Measured, RecordArgs, same_file};
+use crate::defaults::{Defaults, Value};
 use crate::draft::Draft;
 use crate::failure::Failure;
 use crate::screen::Plain;
@@ -114,7 +115,8 @@ impl StepArgs {
     pub(crate) fn fill(
         &self,
         draft: &mut Draft,
-        executor: &str,
+        executor: Value,
+        defaults: &Defaults,
         inputs: &[Input],
         outputs: &[Measured],
     ) -> Result<(), Failure> {
@@ -133,10 +135,12 @@ impl StepArgs {
         draft.set("transform.version", self.step_version.as_deref());
         draft.set("transform.description", self.description.as_deref());
         draft.set("transform.parameters", self.parameters()?);
-        draft.set("executor.id", Some(executor));
-        draft.set("executor.platform", self.platform.as_deref());
+        let platform = defaults.value("platform", self.platform.as_deref());
+        let environment = defaults.value("environment", self.environment.as_deref());
+        draft.set_value("executor.id", Some(executor));
+        draft.set_value("executor.platform", platform);
         draft.set("executor.version", string_map(&self.executor_version));
-        draft.set("executor.environment", self.environment.as_deref());
+        draft.set_value("executor.environment", environment);
         draft.set("executor.isolation", self.isolation.as_deref());
         Ok(())
     }
@@ -146,14 +150,7 @@ impl StepArgs {
             Some(file) => read_parameters(file)?,
             None => Default::default(),
         };
-        for (key, value) in &self.parameters {
-            // `5` is a number and `abc` a string, as one would think.
-            let json = Json::parse(value.as_bytes(), &Limits::DEFAULT);
-            let value = json.unwrap_or_else(|_| value.as_str().into());
-            if parameters.insert(key, value).is_some() {
-                return Err(Failure::usage(format!("parameter {key:?} is given twice")));
-            }
-        }
+        add_json(&mut parameters, &self.parameters, "parameter")?;
         Ok((!parameters.is_empty()).then_some(Json::Object(parameters)))
     }
 }
@@ -214,7 +211,12 @@ pub(crate) fn refuse_in_place(inputs: &[PathBuf], outputs: &[PathBuf]) -> Result
 }
 
 /// Subjects for `outputs`: the names given, in order, or the default ones.
-pub(crate) fn subjects(outputs: &[Measured], names: &[String]) -> Result<Vec<Json>, Failure> {
+pub(crate) fn subjects(
+    outputs: &[Measured],
+    names: &[String],
+    defaults: &Defaults,
+    draft: &mut Draft,
+) -> Result<Vec<Json>, Failure> {
     if !names.is_empty() && names.len() != outputs.len() {
         return Err(Failure::usage(format!(
             "{} name(s) for {} output(s); needed one for each",
@@ -225,10 +227,12 @@ pub(crate) fn subjects(outputs: &[Measured], names: &[String]) -> Result<Vec<Jso
     let mut taken: Vec<String> = Vec::new();
     let mut subjects = Vec::new();
     for (index, output) in outputs.iter().enumerate() {
-        let name = match names.get(index) {
-            Some(name) => name.clone(),
-            None => output.default_name()?,
-        };
+        let typed = names.get(index).map(String::as_str);
+        let value = defaults
+            .at(&output.path)
+            .name(typed, output.manifest.is_some())?;
+        let name = value.text.clone();
+        draft.came_from(format!("subject[{index}].name"), value);
         if taken.contains(&name) {
             return Err(
                 Failure::usage(format!("two outputs would be named {name:?}"))
