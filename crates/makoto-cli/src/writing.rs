@@ -50,14 +50,15 @@ impl Writing<'_> {
         data: &[Measured],
         finished: &Finished,
     ) -> Result<Vec<Written>, Failure> {
-        for (folder, manifest) in self.manifests(data) {
-            plan_manifest(folder, manifest, self.args.existing())?;
-        }
+        let existing = self.args.existing();
         let sidecars = self.sidecars(data)?;
-        let plan = |sidecar: &Sidecar| {
-            Ok(sidecar.plan(&finished.bytes, self.args.existing(), self.times)?)
-        };
-        sidecars.iter().map(plan).collect()
+        let plan = |sidecar: &Sidecar| sidecar.plan(&finished.bytes, existing, self.times);
+        let planned: Result<Vec<_>, _> = sidecars.iter().map(plan).collect();
+        let planned = planned?;
+        for (folder, manifest) in self.manifests(data) {
+            plan_manifest(folder, manifest, existing)?;
+        }
+        Ok(planned)
     }
 
     /// Writes the statement beside each of `data` and into the stores, after looking whether all
