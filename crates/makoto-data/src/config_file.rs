@@ -84,11 +84,16 @@ pub enum ConfigFileError {
 }
 
 /// The place of `data` without links and `..` in the folders above it; its own entry is not
-/// followed. `None` when that folder is not there.
+/// followed. Folders that are still to be made are taken as they are written. `None` when no
+/// folder is there at all.
 pub fn place_of(data: &Path) -> Option<PathBuf> {
     let plain: PathBuf = data.components().collect();
     match plain.file_name() {
-        Some(name) => Some(folder_of(&plain).canonicalize().ok()?.join(name)),
+        Some(name) => {
+            let folder = folder_of(&plain);
+            let there = folder.canonicalize().ok();
+            Some(there.or_else(|| place_of(folder))?.join(name))
+        }
         // `.` and `..` have no name of their own.
         None => data.canonicalize().ok(),
     }
@@ -113,7 +118,11 @@ pub fn find_config(data: &Path) -> Result<Search, ConfigFileError> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(refused(&path)(error)),
         };
-        let own = std::fs::metadata(folder).map_err(refused(folder))?;
+        let own = match std::fs::metadata(folder) {
+            Ok(own) => own,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(refused(folder)(error)),
+        };
         let user = rustix::process::geteuid().as_raw();
         let anyone_writes = own.mode() & 0o002 != 0;
         let by_others = own.uid() != user || entry.as_ref().is_some_and(|e| e.uid() != user);

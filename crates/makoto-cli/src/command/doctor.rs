@@ -130,7 +130,7 @@ impl Doctor {
         };
         let asked = self.config.asked();
         let defaults = Defaults::of(looked.search, file.zip(config), asked, &data);
-        findings.values = self.values(&defaults);
+        self.values(&defaults, findings);
         let is_set = |key: &&str| findings.values.iter().any(|value| value.key == *key);
         findings.unset = KEYS.into_iter().filter(|key| !is_set(key)).collect();
         if let Some((_, path)) = defaults.store() {
@@ -142,19 +142,25 @@ impl Doctor {
         }
     }
 
-    fn values(&self, defaults: &Defaults) -> Vec<Value> {
-        let value = |key: &&'static str| match *key {
-            "name" => {
-                let data = self.data.as_deref()?;
-                defaults.name(None, data.is_dir()).ok()
-            }
-            "executor" => {
-                let value = defaults.value("executor", None);
-                value.or_else(|| Some(Value::built_in("executor", default_executor())))
-            }
-            key => defaults.value(key, None),
-        };
-        KEYS.iter().filter_map(value).collect()
+    fn values(&self, defaults: &Defaults, findings: &mut Findings) {
+        for key in KEYS {
+            let value = match (key, &self.data) {
+                ("name", None) => None,
+                ("name", Some(data)) => match defaults.name(None, data.is_dir()) {
+                    Ok(name) => Some(name),
+                    Err(failure) => {
+                        findings.problem(failure.message, &failure.hint.unwrap_or_default());
+                        None
+                    }
+                },
+                ("executor", _) => {
+                    let value = defaults.value(key, None);
+                    value.or_else(|| Some(Value::built_in(key, default_executor())))
+                }
+                _ => defaults.value(key, None),
+            };
+            findings.values.extend(value);
+        }
     }
 }
 

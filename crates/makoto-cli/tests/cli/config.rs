@@ -309,6 +309,26 @@ fn a_step_takes_its_executor_and_the_names_of_its_outputs_from_the_file() {
 }
 
 #[test]
+fn a_step_that_makes_the_folder_of_its_output_has_the_defaults_of_the_folder_above() {
+    let sandbox = Sandbox::new();
+    sandbox.write("makoto.toml", FILE);
+    sandbox.write("in.csv", ORDERS);
+    let output = "new/er/out.csv";
+    let options = ["run", "--input", "in.csv", "--output", output, "--out", "o"];
+    let command = [
+        "--",
+        "sh",
+        "-c",
+        "mkdir -p new/er; cp in.csv new/er/out.csv",
+    ];
+    let ran = sandbox.makoto(&[&options[..], &command].concat());
+    ran.ends(0, &["note: from makoto.toml: "]);
+    let statement = sandbox.json("o");
+    assert_eq!(text(&statement, "predicate.executor.id"), "etl/pipeline");
+    assert_eq!(text(&statement, "subject.0.name"), "acme:er/out");
+}
+
+#[test]
 fn one_name_for_two_outputs_is_refused_as_if_it_were_typed() {
     let sandbox = Sandbox::new();
     sandbox.write(

@@ -1,6 +1,6 @@
 //! Which `makoto.toml` is taken, which is not, and who never reads one.
 
-use std::os::unix::fs::{chown, symlink};
+use std::os::unix::fs::{MetadataExt as _, chown, symlink};
 use std::process::Command;
 
 use makoto::json::Json;
@@ -171,8 +171,11 @@ fn a_folder_where_others_may_put_files_ends_the_search() {
     sandbox.set_mode("open", 0o777);
     // In a folder of one's own, one's own file counts, whoever may write there.
     assert_eq!(source(&sandbox, "open/mine/x", &[]), "open");
-    const NOBODY: u32 = 65_534;
-    if chown(sandbox.path("open"), Some(NOBODY), None).is_err() {
+    let own = std::fs::metadata(sandbox.path("open"))
+        .expect("a folder")
+        .uid();
+    let other = own + 1;
+    if chown(sandbox.path("open"), Some(other), None).is_err() {
         // Only root can give a folder away. Everyone else has one that belongs to root.
         let doctor = sandbox.makoto(&["doctor", "--no-config"]);
         assert_eq!(doctor.status, 0, "{doctor:?}");
@@ -191,8 +194,8 @@ fn a_folder_where_others_may_put_files_ends_the_search() {
     };
     refused("stopped at");
     // The sticky /tmp of root himself: his folder, but another user's file.
-    chown(sandbox.path("open"), Some(0), None).expect("root may");
-    chown(sandbox.path("open/makoto.toml"), Some(NOBODY), None).expect("root may");
+    chown(sandbox.path("open"), Some(own), None).expect("root may");
+    chown(sandbox.path("open/makoto.toml"), Some(other), None).expect("root may");
     refused("stopped at");
     let named = ["--config", "open/makoto.toml"];
     assert_eq!(source(&sandbox, "open/mine/x", &named), "open");

@@ -1,5 +1,7 @@
 //! `makoto doctor`: what would be used, where it comes from, and what is wrong.
 
+use std::os::unix::ffi::OsStrExt as _;
+
 use makoto::json::Json;
 
 use crate::document::{at, text};
@@ -103,6 +105,17 @@ fn each_problem_has_its_next_step_and_the_exit_status_is_1() {
     assert!(
         gone.stdout
             .contains("no attestation can be written in gone")
+    );
+    let mut command = sandbox.command();
+    command
+        .arg("doctor")
+        .arg(std::ffi::OsStr::from_bytes(b"x\xff.csv"));
+    let unnamed = finish(&mut command, b"");
+    assert_eq!(unnamed.status, 1, "{unnamed:?}");
+    assert!(
+        unnamed
+            .stdout
+            .contains("give the dataset a name with --name")
     );
     let with_epoch = |epoch: &str| {
         let mut command = sandbox.command();
