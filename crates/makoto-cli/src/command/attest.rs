@@ -120,18 +120,17 @@ impl Writing<'_> {
         finished: &Finished,
     ) -> Result<Vec<Written>, Failure> {
         let existing = self.args.existing();
+        let paths: Vec<_> = data.iter().map(|data| data.path.as_path()).collect();
+        let mut planned = Vec::new();
+        for sidecar in self.args.sidecars(&paths)? {
+            planned.push(sidecar.plan(&finished.bytes, existing, self.times)?);
+        }
         for folder in data.iter().filter(|_| !self.args.no_manifest) {
             if let Some(manifest) = &folder.manifest {
                 plan_manifest(&folder.path, manifest, existing)?;
             }
         }
-        let paths: Vec<_> = data.iter().map(|data| data.path.as_path()).collect();
-        let sidecars = self.args.sidecars(&paths)?;
-        let plan = |sidecar: &Sidecar| {
-            let written = sidecar.plan(&finished.bytes, existing, self.times)?;
-            Ok(written)
-        };
-        sidecars.iter().map(plan).collect()
+        Ok(planned)
     }
 
     /// Writes the statement beside each of `data`, after looking whether all can be written.

@@ -120,8 +120,10 @@ impl<'a> Places<'a> {
             }
             return Ok(Some(path.to_path_buf()));
         }
+        // Seeds are CSV files; another file of the project is none of a manifest's business.
         if node.kind == Kind::Seed
             && let Some(path) = self.file_of(node)
+            && path.extension().is_some_and(|end| end == "csv")
         {
             return Ok(Some(path));
         }
