@@ -10,7 +10,7 @@ use makoto::digest::Digest;
 use makoto::json::Json;
 use makoto::limits::Limits;
 use makoto::manifest::check_path;
-use makoto_data::{DataError, Links, fingerprint, member_path, read_limited};
+use makoto_data::{Links, fingerprint, member_path, read_limited};
 
 use super::node::{Kind, Node, Nodes};
 use crate::failure::Failure;
@@ -120,8 +120,10 @@ impl<'a> Places<'a> {
             }
             return Ok(Some(path.to_path_buf()));
         }
+        // Seeds are CSV files; another file of the project is none of a manifest's business.
         if node.kind == Kind::Seed
             && let Some(path) = self.file_of(node)
+            && path.extension().is_some_and(|end| end == "csv")
         {
             return Ok(Some(path));
         }
@@ -171,10 +173,10 @@ impl<'a> Places<'a> {
                         continue;
                     }
                     let file = format!("{name}{end}{compressed}");
-                    let path = match member_path(self.data, &file, self.links) {
-                        Err(DataError::Io { source, .. }) if is_absence(&source) => continue,
-                        other => other?,
-                    };
+                    if is_absent(&self.data.join(&file)) {
+                        continue;
+                    }
+                    let path = member_path(self.data, &file, self.links)?;
                     // A folder may hold the tables of a schema, and a file without an end be anything.
                     let is_table = !self.schemas.contains(name.as_str()) && path.is_dir();
                     if !end.is_empty() || is_table {
@@ -265,9 +267,10 @@ fn is_python_space(character: char) -> bool {
 }
 
 /// Whether nothing is there. A name that no file system can hold is not there either.
-fn is_absence(error: &std::io::Error) -> bool {
+fn is_absent(path: &Path) -> bool {
     use std::io::ErrorKind::{InvalidFilename, NotADirectory, NotFound};
-    matches!(error.kind(), NotFound | NotADirectory | InvalidFilename)
+    let found = std::fs::symlink_metadata(path).map_err(|error| error.kind());
+    matches!(found, Err(NotFound | NotADirectory | InvalidFilename))
 }
 
 /// Refuses a name that leads anywhere but to one entry of a folder.

@@ -215,6 +215,21 @@ fn a_file_outside_the_project_is_not_read_as_code() {
 }
 
 #[test]
+fn a_seed_is_a_csv_file_inside_the_project() {
+    for file in ["profiles.yml", "../secret.csv", "seeds/link.csv"] {
+        let change = |shop: &mut Shop, sandbox: &Sandbox| {
+            sandbox.write("shop/profiles.yml", "a: 1\n");
+            sandbox.write("secret.csv", "a\n1\n");
+            symlink("../../secret.csv", sandbox.path("shop/seeds/link.csv")).expect("a new link");
+            let mut seed = node("seed.shop.orders", file, "", &[]);
+            seed.insert("checksum", Json::Null);
+            shop.add(seed);
+        };
+        refuses(change, 2, &["has no data of seed.shop.orders"]);
+    }
+}
+
+#[test]
 fn code_and_seeds_that_are_not_what_dbt_read_are_refused() {
     for file in ["models/dear.sql", "models/placed.sql", "seeds/orders.csv"] {
         let change = |_: &mut Shop, sandbox: &Sandbox| {
