@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io::ErrorKind;
 
-use makoto_data::{DataError, SidecarError, StoreError};
+use makoto_data::{DataError, PackageError, SidecarError, StoreError};
 
 /// A command that stopped. Shown as what happened, and on a line of its own what to do next.
 #[derive(Debug)]
@@ -108,6 +108,15 @@ impl From<SidecarError> for Failure {
             SidecarError::Io { .. } | SidecarError::Data(_) | SidecarError::TooLarge { .. } => {
                 failure
             }
+        }
+    }
+}
+
+impl From<PackageError> for Failure {
+    fn from(error: PackageError) -> Self {
+        match error {
+            PackageError::Data(error) => error.into(),
+            error => Self::usage(format!("the package {error}")),
         }
     }
 }

@@ -34,7 +34,7 @@ pub use sidecar::{
     Existing, Outcome, Sidecar, SidecarError, Written, attestation_path, manifest_path,
     read_manifest, write_manifest,
 };
-pub use store::{Kept, Store, StoreError, Stored};
+pub use store::{Kept, Store, StoreError, Stored, one_line};
 
 /// Is told how many more bytes were read.
 pub type Progress<'a> = dyn Fn(u64) + Sync + 'a;

@@ -5,6 +5,8 @@ mod completions;
 mod find;
 mod known;
 mod origin;
+mod pack;
+mod package;
 mod run;
 mod schema;
 mod step;
@@ -51,6 +53,7 @@ enum Command {
     Run(Box<run::Run>),
     Verify(verify::Verify),
     Find(find::Find),
+    Pack(pack::Pack),
     Validate(validate::Validate),
     Schema(schema::Schema),
     Completions(completions::Completions),
@@ -83,6 +86,7 @@ impl Makoto {
             Command::Run(command) => command.run(output),
             Command::Verify(command) => command.run(output),
             Command::Find(command) => command.run(output),
+            Command::Pack(command) => command.run(output),
             Command::Validate(command) => command.run(output),
             Command::Schema(command) => command.run(),
             Command::Completions(command) => command.run(),
