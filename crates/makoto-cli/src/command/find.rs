@@ -215,18 +215,22 @@ impl Find {
             return;
         }
         let first = &found[0].0;
-        if found.len() > 1 {
+        let of_members = |(_, matched): &(Found, Matched)| matches!(matched, Matched::Members);
+        if found.len() > 1 && !found.iter().all(of_members) {
             let count = found.len();
             screen::result(format!(
-                "  {count} statements; `verify` takes the first that lies beside the data, in a store or in the package: {}",
-                self.taken(found)
+                "  {count} statements; `verify` takes the first that lies beside the data or in a store: {}",
+                taken(found).as_deref().unwrap_or("none")
             ));
         }
         let next = match (query, first.places.first()) {
             (Query::Data(..), Some(Place::Folder(file))) => {
                 format!("--attestation {}", file.display())
             }
-            (Query::Data(..), Some(Place::Store(_))) => "--store, as here,".to_owned(),
+            (Query::Data(..), Some(Place::Store(file))) => {
+                let root = file.ancestors().nth(3).unwrap_or(file);
+                format!("--store {}", root.display())
+            }
             _ => String::new(),
         };
         let data = match query {
@@ -238,23 +242,6 @@ impl Find {
             "  next: nothing of this is verified; {} compares the data with it",
             Plain(command.trim_end())
         ));
-    }
-
-    /// Id of the statement that `verify` judges the data by, without `--attestation`.
-    fn taken(&self, found: &[(Found, Matched)]) -> String {
-        let is_taken = |found: &Found| {
-            let mut places = found.places.iter();
-            // Of a package that nothing attests as a file, its own statements count.
-            places.any(|place| match place {
-                Place::Sidecar(_) | Place::Store(_) => true,
-                Place::Package { package, .. } => *package == self.data,
-                Place::Folder(_) => false,
-            })
-        };
-        let taken = found.iter().find(|(found, _)| is_taken(found));
-        taken.map_or("none".to_owned(), |(found, _)| {
-            format!("sha256:{}", found.attestation.id)
-        })
     }
 
     fn as_json(&self, query: &Query, found: &[(Found, Matched)], checked: &[Checked]) -> Json {
@@ -282,8 +269,8 @@ impl Find {
             })
         });
         let taken = match query {
-            Query::Data(..) if !found.is_empty() => Some(self.taken(found)),
-            _ => None,
+            Query::Data(..) => taken(found),
+            Query::Either(_) | Query::Statement(_) => None,
         };
         let checked = checked.iter().map(|one| {
             Json::from([
@@ -304,6 +291,16 @@ impl Find {
         }
         members
     }
+}
+
+/// Id of the statement that `verify` judges the data by, without `--attestation`.
+fn taken(found: &[(Found, Matched)]) -> Option<String> {
+    let is_taken = |found: &Found| {
+        let mut places = found.places.iter();
+        places.any(|place| matches!(place, Place::Sidecar(_) | Place::Store(_)))
+    };
+    let (found, _) = found.iter().find(|(found, _)| is_taken(found))?;
+    Some(format!("sha256:{}", found.attestation.id))
 }
 
 fn answers(catalog: &Catalog, query: &Query) -> Result<Vec<(Found, Matched)>, Failure> {

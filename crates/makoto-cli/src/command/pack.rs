@@ -71,7 +71,8 @@ impl Pack {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
         self.refuse_collisions()?;
         let items: Result<Vec<_>, _> = self.data.iter().map(|path| self.item(path)).collect();
-        let items = items?;
+        let mut items = items?;
+        items.sort_by(|a, b| a.files[0].0.cmp(&b.files[0].0));
         let attestation = joined(&items)?;
         let mut members = BTreeMap::new();
         for (name, path, sha256) in items.iter().flat_map(|item| &item.files) {

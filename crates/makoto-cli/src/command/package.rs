@@ -162,7 +162,7 @@ fn evidence(
 /// The report on a package that is not sound, or the failure to read it.
 fn refused(path: &Path, error: PackageError, now: &DateTime) -> Result<Judged, Failure> {
     let shown = path.to_string_lossy();
-    let message = format!("no attestation lies beside {shown}, and as a package it {error}");
+    let message = format!("no attestation lies beside {shown}, and it {error}");
     let report = match error {
         PackageError::Form(_) => {
             let check = Check::new("V1", Outcome::Fail, "", message);

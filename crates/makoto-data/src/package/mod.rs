@@ -43,7 +43,7 @@ const DATA: &str = "data/";
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
     /// Its form is not that of a package, or can be read in more than one way.
-    #[error("is not a sound package: {0}")]
+    #[error("is no sound package: {0}")]
     Form(String),
     /// A budget is reached.
     #[error("cannot be read within the budget: {0}")]
