@@ -40,7 +40,7 @@ impl CatalogArgs {
             catalog.add_folder(folder, Recursion::FoldersBelow)?;
         }
         for (path, why) in catalog.skipped() {
-            let path = path.to_string_lossy();
+            let path = path.to_string();
             screen::note(format!("note: skipped {}: {}", Plain(&path), Plain(why)));
         }
         Ok(catalog)

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 
 use makoto::datetime::DateTime;
 use makoto::report::{Check, Outcome, Report};
-use makoto_data::{DataError, SidecarError, StoreError};
+use makoto_data::{DataError, PackageError, SidecarError, StoreError};
 
 use crate::clock;
 
@@ -127,6 +127,15 @@ impl From<SidecarError> for Failure {
             SidecarError::Io { .. } | SidecarError::Data(_) | SidecarError::TooLarge { .. } => {
                 failure
             }
+        }
+    }
+}
+
+impl From<PackageError> for Failure {
+    fn from(error: PackageError) -> Self {
+        match error {
+            PackageError::Data(error) => error.into(),
+            error => Self::usage(format!("the package {error}")),
         }
     }
 }

@@ -330,6 +330,9 @@ fn next_step(report: &Report) -> String {
         {
             "name where the missing attestations are with --store or --in"
         }
+        Verdict::Unknown if !report.with_outcome(Outcome::Skip).any(|c| c.id == "L2.V.1") => {
+            "a budget was reached; ask its producer for it in smaller parts"
+        }
         Verdict::Unknown => "use a version that verifies signatures, or ask for --level L1",
         Verdict::Fail if failed("L2.P.1") => {
             "ask the producer for a signed attestation, or ask for --level L1"

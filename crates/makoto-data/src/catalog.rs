@@ -2,12 +2,13 @@
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use makoto::attestation::Attestation;
 use makoto::digest::Digest;
 
 use crate::error::DataError;
+use crate::package::{ATTESTATION, Package, PackageError};
 use crate::place::{Located, Place};
 use crate::shelf::{Recursion, Shelf};
 use crate::store::{Store, StoreError};
@@ -18,6 +19,7 @@ use crate::store::{Store, StoreError};
 pub struct Catalog {
     shelf: Shelf,
     stores: Vec<Store>,
+    packages: Shelf,
 }
 
 /// A statement that was found, once, and every place where it is.
@@ -27,6 +29,8 @@ pub struct Found {
     pub attestation: Attestation,
     /// Other envelopes around the same statement.
     pub further: Vec<Attestation>,
+    /// The bytes of each of them as they were found, those of the first one first.
+    pub documents: Vec<Vec<u8>>,
     /// Where it is, in the order of the rules of discovery.
     pub places: Vec<Place>,
 }
@@ -58,14 +62,34 @@ impl Catalog {
         self.stores.push(store);
     }
 
-    /// Whether there is nothing to ask. What was added may hold no attestation all the same.
-    pub fn is_empty(&self) -> bool {
-        self.stores.is_empty() && self.shelf.is_empty()
+    /// Adds the attestations in a package: what it says of its data, and the further ones. They
+    /// are read now, and not again.
+    ///
+    /// # Errors
+    /// [`PackageError`] when they cannot be read. One that is no attestation is
+    /// [`Catalog::skipped`].
+    pub fn add_package(&mut self, package: &Package) -> Result<(), PackageError> {
+        for member in [ATTESTATION.to_owned()]
+            .into_iter()
+            .chain(package.further())
+        {
+            let bytes = package.document(&member)?;
+            let package = package.path().to_owned();
+            self.packages
+                .add(Place::Package { package, member }, &bytes)?;
+        }
+        Ok(())
     }
 
-    /// Files in folders that could not be read or are no attestations, and why.
-    pub fn skipped(&self) -> &[(PathBuf, String)] {
-        self.shelf.skipped()
+    /// Whether there is nothing to ask. What was added may hold no attestation all the same.
+    pub fn is_empty(&self) -> bool {
+        self.stores.is_empty() && self.shelf.is_empty() && self.packages.is_empty()
+    }
+
+    /// Files in folders, and members of packages, that could not be read or are no attestations,
+    /// and why.
+    pub fn skipped(&self) -> impl Iterator<Item = &(Place, String)> {
+        self.shelf.skipped().iter().chain(self.packages.skipped())
     }
 
     /// The statement `id`, if it is anywhere.
@@ -78,7 +102,7 @@ impl Catalog {
     }
 
     /// Every statement with a subject of this SHA-256. The first is the one to take: those of
-    /// sidecar and folders come before those of stores, the newest first.
+    /// sidecar and folders come before those of stores, and packages last; the newest first.
     ///
     /// # Errors
     /// As [`Catalog::with_id`].
@@ -143,6 +167,7 @@ impl Catalog {
             Reverse((attestation.stated_time(), attestation.id))
         });
         all.extend(stored);
+        all.extend(shelf(&self.packages));
         Ok(merged(all))
     }
 }
@@ -151,16 +176,23 @@ impl Catalog {
 fn merged(all: Vec<Located>) -> Vec<Found> {
     let mut at = std::collections::HashMap::new();
     let mut found: Vec<Found> = Vec::new();
-    for Located { attestation, place } in all {
+    for located in all {
+        let Located {
+            attestation,
+            document,
+            place,
+        } = located;
         let index = *at.entry(attestation.id).or_insert(found.len());
         match found.get_mut(index) {
             None => found.push(Found {
                 attestation,
                 further: Vec::new(),
+                documents: vec![document],
                 places: vec![place],
             }),
             Some(known) => {
-                if known.attestation != attestation && !known.further.contains(&attestation) {
+                if !known.documents.contains(&document) {
+                    known.documents.push(document);
                     known.further.push(attestation);
                 }
                 if !known.places.contains(&place) {

@@ -39,7 +39,7 @@ pub use sidecar::{
     Existing, Outcome, Sidecar, SidecarError, Written, attestation_path, manifest_path,
     plan_manifest, read_limited, read_manifest, write_manifest,
 };
-pub use store::{Kept, Store, StoreError, Stored};
+pub use store::{Kept, Store, StoreError, Stored, one_line};
 
 /// Is told how many more bytes were read.
 pub type Progress<'a> = dyn Fn(u64) + Sync + 'a;

@@ -59,7 +59,18 @@ impl NewFile {
     /// # Errors
     /// When it cannot be written; what had the name still has it.
     pub fn keep(self, like: &Path) -> io::Result<()> {
-        let readers = std::fs::metadata(like).map_or(0, |like| like.permissions().mode() & 0o444);
+        self.keep_for_readers_of(&[like])
+    }
+
+    /// As [`NewFile::keep`], for a file that holds something of each of `like`: only who may read
+    /// all of them may read it.
+    ///
+    /// # Errors
+    /// As [`NewFile::keep`].
+    pub fn keep_for_readers_of(self, like: &[&Path]) -> io::Result<()> {
+        let mode =
+            |like: &&Path| std::fs::metadata(like).map_or(0, |data| data.permissions().mode());
+        let readers = like.iter().map(mode).fold(0o444, |all, mode| all & mode);
         self.keep_with(readers | 0o600)
     }
 

@@ -10,6 +10,8 @@ use makoto::attestation::Attestation;
 pub struct Located {
     /// The attestation.
     pub attestation: Attestation,
+    /// Its bytes as they were found: the statement, or the envelope around it.
+    pub document: Vec<u8>,
     /// Where it was found.
     pub place: Place,
 }

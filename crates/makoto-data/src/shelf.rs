@@ -32,7 +32,7 @@ pub struct Shelf {
     by_subject: Index,
     by_input: Index,
     bytes: u64,
-    skipped: Vec<(PathBuf, String)>,
+    skipped: Vec<(Place, String)>,
 }
 
 type Index = HashMap<Digest, Vec<usize>>;
@@ -69,17 +69,19 @@ impl Shelf {
                 Ok(entry) => entry,
                 Err(error) => {
                     let at = error.path().unwrap_or(path).to_owned();
-                    self.skipped.push((at, error.to_string()));
+                    self.skipped.push((Place::Folder(at), error.to_string()));
                     continue;
                 }
             };
             let file = entry.path();
             if entry.depth() > limits.folder_depth && entry.file_type().is_dir() {
                 let why = format!("is nested deeper than {} folders", limits.folder_depth);
-                self.skipped.push((file.to_owned(), why));
+                self.skipped.push((Place::Folder(file.to_owned()), why));
             }
             let is_named_so = file.extension().is_some_and(|end| end == "attestation");
             if is_named_so && !entry.file_type().is_dir() {
+                // What is named `a` is called so, not `./a`.
+                let file = file.strip_prefix(".").unwrap_or(file);
                 self.add_file(Place::Folder(file.to_owned()))?;
             }
         }
@@ -121,7 +123,7 @@ impl Shelf {
             Ok(documents) => documents,
             Err(error) => {
                 let why = format!("is no attestation: {error}");
-                self.skipped.push((place.file().to_owned(), why));
+                self.skipped.push((place, why));
                 return Ok(());
             }
         };
@@ -156,7 +158,7 @@ impl Shelf {
     }
 
     /// Files that could not be read or are no attestations, and why.
-    pub fn skipped(&self) -> &[(PathBuf, String)] {
+    pub fn skipped(&self) -> &[(Place, String)] {
         &self.skipped
     }
 
@@ -202,7 +204,11 @@ impl Shelf {
             // It was read once already, from the same bytes.
             let attestation = Attestation::parse(&document.bytes).ok()?;
             let place = self.places[document.place].clone();
-            Some(Located { attestation, place })
+            Some(Located {
+                attestation,
+                document: document.bytes.clone(),
+                place,
+            })
         };
         filed.iter().filter_map(located).collect()
     }
@@ -217,11 +223,11 @@ impl Shelf {
         match read_limited(&file, Limits::DEFAULT.sidecar_bytes) {
             Ok(Some(bytes)) => self.add(place, &bytes),
             Ok(None) => {
-                self.skipped.push((file, "is gone".to_owned()));
+                self.skipped.push((place, "is gone".to_owned()));
                 Ok(())
             }
             Err(error) => {
-                self.skipped.push((file, error.to_string()));
+                self.skipped.push((place, error.to_string()));
                 Ok(())
             }
         }

@@ -226,16 +226,17 @@ impl Store {
             path: path.clone(),
             what,
         };
-        let attestations = Attestation::parse_file(&bytes)
+        let documents = Attestation::documents(&bytes)
             .map_err(|error| damaged(format!("holds no attestation: {error}")))?;
-        if let Some(other) = attestations.iter().find(|one| one.id != *id) {
+        if let Some((_, other)) = documents.iter().find(|(_, one)| one.id != *id) {
             return Err(damaged(format!("holds the statement sha256:{}", other.id)));
         }
-        let located = |attestation| Located {
+        let located = |(document, attestation): (&[u8], Attestation)| Located {
             attestation,
+            document: document.to_vec(),
             place: Place::Store(path.clone()),
         };
-        Ok(attestations.into_iter().map(located).collect())
+        Ok(documents.into_iter().map(located).collect())
     }
 
     /// Every attestation with a subject of this SHA-256, in the order of their ids.
@@ -492,7 +493,8 @@ fn joined(
 }
 
 /// The same JSON on one line: outside strings, which hold none, a line end is only white space.
-fn one_line(document: &[u8]) -> Vec<u8> {
+/// To be used on envelopes only: the white space of a bare statement is part of its id.
+pub fn one_line(document: &[u8]) -> Vec<u8> {
     let space = |byte: &u8| match byte {
         b'\n' | b'\r' => b' ',
         other => *other,

@@ -5,10 +5,12 @@ use makoto::attestation::Attestation;
 use makoto::digest::Digest;
 use makoto::json::Json;
 use makoto_data::{
-    Catalog, Found, Links, Place, Recursion, attestation_path, digest_file, digest_folder,
+    ATTESTATION, Catalog, Found, Links, Package, Place, Recursion, attestation_path, digest_file,
+    digest_folder,
 };
 
 use super::Output;
+use super::package::is_package;
 use super::store::StoreArgs;
 use crate::failure::Failure;
 use crate::progress::Bar;
@@ -32,7 +34,7 @@ pub(crate) struct Find {
     /// The file or folder; or `sha256:HEX` of data or of a statement, or a statement's URN
     data: PathBuf,
 
-    /// Also look in this folder and those below it (repeatable)
+    /// Also look in this folder and those below it, or in this package (repeatable)
     #[arg(long = "in", value_name = "DIR")]
     folders: Vec<PathBuf>,
 
@@ -63,6 +65,8 @@ enum Query {
 enum Matched {
     Subject,
     Id,
+    /// It is what a package says of its members, and the package was asked for.
+    Members,
 }
 
 /// A place that was looked at, and what came of it.
@@ -79,11 +83,17 @@ impl Find {
         let query = self.query()?;
         let mut checked = Vec::new();
         let catalog = self.catalog(&query, &mut checked)?;
-        let found = answers(&catalog, &query)?;
-        for (path, why) in catalog.skipped() {
+        let mut found = answers(&catalog, &query)?;
+        if let Query::Data(path, _) = &query
+            && path.is_file()
+            && is_package(path)?
+        {
+            found.extend(in_package(path, &mut checked)?);
+        }
+        for (place, why) in catalog.skipped() {
             checked.push(Checked {
-                rule: "folder",
-                place: path.to_string_lossy().into_owned(),
+                rule: rule(place),
+                place: place.to_string(),
                 result: why.clone(),
             });
         }
@@ -150,6 +160,11 @@ impl Find {
             catalog.add_folder(folder, Recursion::FolderOnly)?;
         }
         for folder in &self.folders {
+            if folder.is_file() {
+                look("package", folder, "searched");
+                catalog.add_package(&open_package(folder)?)?;
+                continue;
+            }
             look("folder", folder, "searched, with the folders below");
             catalog.add_folder(folder, Recursion::FoldersBelow)?;
         }
@@ -176,6 +191,7 @@ impl Find {
             let as_what = match matched {
                 Matched::Subject => "",
                 Matched::Id => ", by its id",
+                Matched::Members => ", a member of the package",
             };
             screen::result(format!(
                 "           {} of {}{as_what}",
@@ -199,18 +215,22 @@ impl Find {
             return;
         }
         let first = &found[0].0;
-        if found.len() > 1 {
+        let of_members = |(_, matched): &(Found, Matched)| matches!(matched, Matched::Members);
+        if found.len() > 1 && !found.iter().all(of_members) {
             let count = found.len();
             screen::result(format!(
                 "  {count} statements; `verify` takes the first that lies beside the data or in a store: {}",
-                self.taken(found)
+                taken(found).as_deref().unwrap_or("none")
             ));
         }
         let next = match (query, first.places.first()) {
             (Query::Data(..), Some(Place::Folder(file))) => {
                 format!("--attestation {}", file.display())
             }
-            (Query::Data(..), Some(Place::Store(_))) => "--store, as here,".to_owned(),
+            (Query::Data(..), Some(Place::Store(file))) => {
+                let root = file.ancestors().nth(3).unwrap_or(file);
+                format!("--store {}", root.display())
+            }
             _ => String::new(),
         };
         let data = match query {
@@ -224,18 +244,6 @@ impl Find {
         ));
     }
 
-    /// Id of the statement that `verify` judges the data by, without `--attestation`.
-    fn taken(&self, found: &[(Found, Matched)]) -> String {
-        let is_taken = |found: &Found| {
-            let mut places = found.places.iter();
-            places.any(|place| matches!(place, Place::Sidecar(_) | Place::Store(_)))
-        };
-        let taken = found.iter().find(|(found, _)| is_taken(found));
-        taken.map_or("none".to_owned(), |(found, _)| {
-            format!("sha256:{}", found.attestation.id)
-        })
-    }
-
     fn as_json(&self, query: &Query, found: &[(Found, Matched)], checked: &[Checked]) -> Json {
         let (Query::Data(_, sha256) | Query::Either(sha256) | Query::Statement(sha256)) = query;
         let each = found.iter().flat_map(|(found, matched)| {
@@ -244,6 +252,7 @@ impl Find {
                 let matched = match matched {
                     Matched::Subject => "subject",
                     Matched::Id => "id",
+                    Matched::Members => "members",
                 };
                 Json::from([
                     ("attestation", format!("sha256:{}", one.id).into()),
@@ -260,8 +269,8 @@ impl Find {
             })
         });
         let taken = match query {
-            Query::Data(..) if !found.is_empty() => Some(self.taken(found)),
-            _ => None,
+            Query::Data(..) => taken(found),
+            Query::Either(_) | Query::Statement(_) => None,
         };
         let checked = checked.iter().map(|one| {
             Json::from([
@@ -284,6 +293,16 @@ impl Find {
     }
 }
 
+/// Id of the statement that `verify` judges the data by, without `--attestation`.
+fn taken(found: &[(Found, Matched)]) -> Option<String> {
+    let is_taken = |found: &Found| {
+        let mut places = found.places.iter();
+        places.any(|place| matches!(place, Place::Sidecar(_) | Place::Store(_)))
+    };
+    let (found, _) = found.iter().find(|(found, _)| is_taken(found))?;
+    Some(format!("sha256:{}", found.attestation.id))
+}
+
 fn answers(catalog: &Catalog, query: &Query) -> Result<Vec<(Found, Matched)>, Failure> {
     let mut answers = Vec::new();
     if let Query::Data(_, digest) | Query::Either(digest) = query {
@@ -297,6 +316,47 @@ fn answers(catalog: &Catalog, query: &Query) -> Result<Vec<(Found, Matched)>, Fa
     Ok(answers)
 }
 
+fn open_package(path: &Path) -> Result<Package, Failure> {
+    Package::open(path).map_err(|error| {
+        let shown = path.to_string_lossy();
+        Failure::usage(format!("{} {error}", Plain(&shown)))
+    })
+}
+
+/// What the package at `path` says of its members, the newest first.
+fn in_package(path: &Path, checked: &mut Vec<Checked>) -> Result<Vec<(Found, Matched)>, Failure> {
+    let place = Place::Package {
+        package: path.to_owned(),
+        member: ATTESTATION.to_owned(),
+    };
+    let mut look = |result: String| {
+        checked.push(Checked {
+            rule: "package",
+            place: place.to_string(),
+            result,
+        });
+        Ok(Vec::new())
+    };
+    let bytes = match Package::open(path).and_then(|package| package.attestation()) {
+        Ok(bytes) => bytes,
+        Err(error) => return look(format!("as a package, the file {error}")),
+    };
+    let documents = match Attestation::documents(&bytes) {
+        Ok(documents) => documents,
+        Err(error) => return look(format!("is no attestation: {error}")),
+    };
+    let found = documents.into_iter().rev().map(|(document, attestation)| {
+        let found = Found {
+            attestation,
+            further: Vec::new(),
+            documents: vec![document.to_vec()],
+            places: vec![place.clone()],
+        };
+        (found, Matched::Members)
+    });
+    Ok(found.collect())
+}
+
 /// What came of looking beside the data.
 fn sidecar_result(
     data: &Path,
@@ -307,8 +367,8 @@ fn sidecar_result(
     let here = |place: &Place| matches!(place, Place::Sidecar(_));
     let result = if found.iter().any(|(found, _)| found.places.iter().any(here)) {
         "found"
-    } else if let Some((_, why)) = catalog.skipped().iter().find(|(path, _)| *path == sidecar) {
-        return Ok(why.clone());
+    } else if catalog.skipped().any(|(place, _)| here(place)) {
+        "found, and not readable"
     } else if sidecar.symlink_metadata().is_ok() {
         "is about other bytes"
     } else {

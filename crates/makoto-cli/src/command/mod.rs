@@ -10,6 +10,8 @@ mod known;
 mod lineage;
 mod man;
 mod origin;
+mod pack;
+mod package;
 mod run;
 mod schema;
 mod step;
@@ -56,6 +58,7 @@ enum Command {
     Run(Box<run::Run>),
     Verify(verify::Verify),
     Find(find::Find),
+    Pack(pack::Pack),
     Validate(validate::Validate),
     Lineage(lineage::LineageCommand),
     /// Make, check and compare data bills of materials
@@ -98,6 +101,7 @@ impl Makoto {
             Command::Run(command) => command.run(output),
             Command::Verify(command) => command.run(output),
             Command::Find(command) => command.run(output),
+            Command::Pack(command) => command.run(output),
             Command::Validate(command) => command.run(output),
             Command::Lineage(command) => command.run(output),
             Command::Dbom(command) => command.run(output),

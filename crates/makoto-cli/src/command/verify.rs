@@ -12,6 +12,7 @@ use makoto_data::{
 };
 
 use super::known::Known;
+use super::package::{AskedOfPackage, Judged, is_package, judge};
 use super::store::StoreArgs;
 use super::{LevelArg, Output};
 use crate::clock;
@@ -25,7 +26,8 @@ use crate::sink::{SinkArgs, Sinks};
 ///
 /// Reads DATA.attestation, and the stores that are named, hashes the data again, and counts its
 /// records again as the attestation says they were counted. Nothing that lies beside the data or
-/// in a store is trusted: at L1 an attestation is its producer's own word.
+/// in a store is trusted: at L1 an attestation is its producer's own word. Of a package (a ZIP file
+/// with ATTESTATION.json, see `makoto pack`), every member is checked without unpacking it.
 ///
 /// What is read by path after a verification may have changed since; --output gives a copy of
 /// exactly the bytes that were verified.
@@ -58,7 +60,7 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Check only this file of a folder, by the folder's manifest
+    /// Check only this file of a folder, by the folder's manifest; or this dataset of a package
     #[arg(long, value_name = "PATH", conflicts_with = "output")]
     member: Option<String>,
 
@@ -80,22 +82,29 @@ pub(crate) struct Verify {
 impl Verify {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
         let mut sinks = self.open_sinks(output)?;
-        let told = self.verify();
-        if let Ok(report) = &told {
-            match output {
-                Output::Json => screen::json(&report.to_json()),
-                Output::Text | Output::Aside => {
-                    let detail = match self.verbose {
-                        true => Detail::Everything,
-                        false => Detail::ThreeLines,
-                    };
-                    screen::report(&self.data.to_string_lossy(), report, detail);
-                }
-            }
-        }
+        let told = self.judge_and_show(output);
         sinks.tell(&self.data, &told);
         sinks.finish();
         Ok(told?.verdict.exit_status())
+    }
+
+    fn judge_and_show(&self, output: Output) -> Result<Report, Failure> {
+        let detail = match self.verbose {
+            true => Detail::Everything,
+            false => Detail::ThreeLines,
+        };
+        if let Some(judged) = self.as_package()? {
+            judged.show(&self.data, output, detail);
+            return Ok(judged.report);
+        }
+        let report = self.verify()?;
+        match output {
+            Output::Json => screen::json(&report.to_json()),
+            Output::Text | Output::Aside => {
+                screen::report(&self.data.to_string_lossy(), &report, detail);
+            }
+        }
+        Ok(report)
     }
 
     fn open_sinks(&self, output: Output) -> Result<Sinks, Failure> {
@@ -105,6 +114,37 @@ impl Verify {
         used.extend(attestation.as_deref());
         used.extend(self.output.as_deref());
         Sinks::open(&self.sinks, "verify", output, &used)
+    }
+
+    /// The verdict on a package, if the data is one: a ZIP file that nothing attests as a file.
+    fn as_package(&self) -> Result<Option<Judged>, Failure> {
+        let is_candidate = self.attestation.is_none() && self.data.is_file();
+        if !is_candidate || !is_package(&self.data)? {
+            return Ok(None);
+        }
+        let stores = self.store.catalog()?;
+        if !stores.is_empty()
+            && !stores
+                .about(&self.read_file(None, None)?.sha256)?
+                .is_empty()
+        {
+            return Ok(None);
+        }
+        if self.output.is_some() {
+            return Err(Failure::usage("--output needs a file; this is a package"));
+        }
+        let asked = AskedOfPackage {
+            asked: self.asked(),
+            member: self.member.as_deref(),
+        };
+        judge(&self.data, &asked, &clock::now()?).map(Some)
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            level: self.level.into(),
+            name: self.name.as_deref(),
+        }
     }
 
     fn verify(&self) -> Result<Report, Failure> {
@@ -125,10 +165,7 @@ impl Verify {
             Ok(known) => known,
             Err(report) => return Ok(*report),
         };
-        let asked = Asked {
-            level: self.level.into(),
-            name: self.name.as_deref(),
-        };
+        let asked = self.asked();
         let evidence = match (is_folder, &self.member) {
             (true, Some(member)) => self.read_member(member)?,
             (false, Some(_)) => return Err(Failure::usage("--member needs a folder")),

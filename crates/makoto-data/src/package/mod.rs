@@ -43,14 +43,14 @@ const DATA: &str = "data/";
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
     /// Its form is not that of a package, or can be read in more than one way.
-    #[error("is not a sound package: {0}")]
+    #[error("is no sound package: {0}")]
     Form(String),
     /// A budget is reached.
     #[error("cannot be read within the budget: {0}")]
     Budget(String),
     /// The operating system refused.
-    #[error("cannot be read")]
-    Io(#[source] io::Error),
+    #[error("cannot be read: {0}")]
+    Io(io::Error),
     /// It is no regular file, or changed while it was read.
     #[error("{0}")]
     Data(#[from] DataError),
@@ -129,7 +129,12 @@ impl Package {
     /// [`PackageError::Form`] when it is no archive, one that readers may differ on, or has no
     /// `ATTESTATION.json`; [`PackageError::Budget`]; and the errors of reading.
     pub fn open(path: &Path) -> Result<Self, PackageError> {
-        let (file, state) = open_regular(path)?;
+        Self::of_file(open_regular(path)?.0, path)
+    }
+
+    /// Reads the directory of the package in a file that is open.
+    fn of_file(file: File, path: &Path) -> Result<Self, PackageError> {
+        let state = state_of(&file, path)?;
         let entries = archive::entries(&file, state.size)?;
         let is_attestation = |name: &str| name.eq_ignore_ascii_case(ATTESTATION);
         let named: Vec<_> = entries

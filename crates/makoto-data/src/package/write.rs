@@ -8,8 +8,8 @@ use std::path::Path;
 use flate2::Crc;
 use makoto::digest::Digest;
 
-use super::FURTHER;
 use super::archive::{UTF_8, ZIP64};
+use super::{FURTHER, Package, PackageError};
 use crate::new_file::NewFile;
 
 /// 1980-01-01 00:00, the first moment that a ZIP file knows: when it was written is nobody's
@@ -98,18 +98,19 @@ impl PackageWriter {
         Ok(())
     }
 
-    /// Ends the package and gives it its name, in place of what has it. Who may read `like` may
-    /// read it.
+    /// Ends the package that will be at `path`, to be read again before it is given its name.
     ///
     /// # Errors
-    /// When it cannot be written; what had the name still has it.
-    pub fn keep(mut self, like: &Path) -> io::Result<()> {
+    /// When it cannot be written, or a reader would refuse it.
+    pub fn finish(mut self, path: &Path) -> Result<(Package, NewFile), PackageError> {
         let file = self.file.file();
-        let start = file.seek(SeekFrom::End(0))?;
-        file.write_all(&self.directory)?;
+        let start = file.seek(SeekFrom::End(0)).map_err(PackageError::Io)?;
+        file.write_all(&self.directory).map_err(PackageError::Io)?;
         let size = self.directory.len() as u64;
-        file.write_all(&end(self.entries, size, start))?;
-        self.file.keep(like)
+        let end = end(self.entries, size, start);
+        file.write_all(&end).map_err(PackageError::Io)?;
+        let again = file.try_clone().map_err(PackageError::Io)?;
+        Ok((Package::of_file(again, path)?, self.file))
     }
 }
 
