@@ -119,12 +119,7 @@ impl LineageCommand {
         for check in &report.checks {
             let told = match check.outcome {
                 Outcome::Pass => format!("  {}", check.message),
-                _ => format!(
-                    "  {:4}  {:7} {}",
-                    check.outcome.as_str(),
-                    check.id,
-                    screen::told(check)
-                ),
+                outcome => format!("  {:4}  {:7} {}", outcome.as_str(), check.id, check.message),
             };
             say(Plain(&told).to_string());
         }
