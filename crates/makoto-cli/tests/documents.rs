@@ -187,6 +187,8 @@ fn the_demo_runs_to_its_end() {
         "passes at L1",
         "places.csv: FAILS",
         "records identical",
+        "lineage complete at L1",
+        "short.dbom.json: FAILS",
         "What to type next",
     ] {
         assert!(
