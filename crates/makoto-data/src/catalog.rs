@@ -1,7 +1,7 @@
 //! Everything that may hold attestations, asked at once.
 
 use std::cmp::Reverse;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use makoto::attestation::Attestation;
@@ -124,9 +124,10 @@ impl Catalog {
     /// # Errors
     /// As [`Catalog::with_id`].
     pub fn ids_about(&self, sha256: &Digest) -> Result<Vec<Digest>, StoreError> {
-        self.ids(self.shelf.ids_about(sha256), |store| {
-            store.ids_about(sha256)
-        })
+        self.ids(
+            |shelf| shelf.ids_about(sha256),
+            |store| store.ids_about(sha256),
+        )
     }
 
     /// Ids of the transforms that are filed as reading this SHA-256, as [`Catalog::ids_about`].
@@ -134,21 +135,26 @@ impl Catalog {
     /// # Errors
     /// As [`Catalog::with_id`].
     pub fn ids_reading(&self, sha256: &Digest) -> Result<Vec<Digest>, StoreError> {
-        self.ids(self.shelf.ids_reading(sha256), |store| {
-            store.ids_reading(sha256)
-        })
+        self.ids(
+            |shelf| shelf.ids_reading(sha256),
+            |store| store.ids_reading(sha256),
+        )
     }
 
     fn ids(
         &self,
-        mut ids: Vec<Digest>,
+        shelf: impl Fn(&Shelf) -> Vec<Digest>,
         store: impl Fn(&Store) -> Result<Vec<Digest>, StoreError>,
     ) -> Result<Vec<Digest>, StoreError> {
+        let mut ids = shelf(&self.shelf);
         for one in &self.stores {
             ids.extend(store(one)?);
         }
-        let mut met = HashSet::new();
-        ids.retain(|id| met.insert(*id));
+        ids.extend(shelf(&self.packages));
+        if ids.len() > 1 {
+            let mut met = HashSet::new();
+            ids.retain(|id| met.insert(*id));
+        }
         Ok(ids)
     }
 
@@ -163,9 +169,11 @@ impl Catalog {
             stored.extend(store(one)?);
         }
         // A store has no first and last: the newest is the one that says so.
-        stored.sort_by_cached_key(|Located { attestation, .. }| {
-            Reverse((attestation.stated_time(), attestation.id))
-        });
+        if stored.len() > 1 {
+            stored.sort_by_cached_key(|Located { attestation, .. }| {
+                Reverse((attestation.stated_time(), attestation.id))
+            });
+        }
         all.extend(stored);
         all.extend(shelf(&self.packages));
         Ok(merged(all))
@@ -174,7 +182,7 @@ impl Catalog {
 
 /// Each statement once, in the order in which they were found first.
 fn merged(all: Vec<Located>) -> Vec<Found> {
-    let mut at = std::collections::HashMap::new();
+    let mut at = HashMap::new();
     let mut found: Vec<Found> = Vec::new();
     for located in all {
         let Located {

@@ -14,8 +14,12 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
+use std::mem::MaybeUninit;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, RawDir};
+use rustix::io::Errno;
 
 use makoto::attestation::{Attestation, AttestationError};
 use makoto::digest::Digest;
@@ -277,20 +281,26 @@ impl Store {
     }
 
     fn ids_under(&self, index: &str, sha256: &Digest) -> Result<Vec<Digest>, StoreError> {
-        let folder = self.place(index, sha256);
-        let entries = match std::fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(DataError::io(&folder)(error).into()),
-        };
+        let path = self.place(index, sha256);
+        let reading = |error: Errno| DataError::io(&path)(error.into());
+        let folder =
+            match rustix::fs::open(&path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
+                Ok(folder) => folder,
+                Err(Errno::NOENT) => return Ok(Vec::new()),
+                Err(error) => return Err(reading(error).into()),
+            };
         let mut ids: Vec<Digest> = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(DataError::io(&folder))?.file_name();
+        // Most digests have one entry. A walk asks for a hundred thousand of them, and a buffer
+        // of the usual size would cost more than the look.
+        let mut buffer = [MaybeUninit::uninit(); 2048];
+        let mut entries = RawDir::new(folder, &mut buffer);
+        while let Some(entry) = entries.next() {
+            let entry = entry.map_err(reading)?;
             // Other names are of no writer of ours.
-            ids.extend(name.to_str().and_then(|name| name.parse::<Digest>().ok()));
+            let name = entry.file_name().to_str().ok();
+            ids.extend(name.and_then(|name| name.parse::<Digest>().ok()));
             let limit = Limits::DEFAULT.store_entries;
             if ids.len() > limit {
-                let path = folder;
                 return Err(StoreError::TooMany { path, limit });
             }
         }
