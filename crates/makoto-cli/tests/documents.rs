@@ -84,6 +84,7 @@ fn run(document: &str) {
             .current_dir(folder.path())
             .env("PATH", &path)
             .env_remove("SOURCE_DATE_EPOCH")
+            .env_remove("MAKOTO_STORE")
             .output()
             .expect("bash runs");
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
