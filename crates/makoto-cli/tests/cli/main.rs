@@ -14,6 +14,7 @@ mod hostile;
 mod masking;
 mod member;
 mod package;
+mod package_hostile;
 mod parameters;
 mod records;
 mod run;
