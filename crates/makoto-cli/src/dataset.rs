@@ -1,5 +1,6 @@
 //! A dataset on disk, measured: what goes into a subject or an input.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -15,7 +16,7 @@ use makoto::shape::Shape as _;
 use makoto::statement::{RECORDS_ANNOTATION, Statement};
 use makoto_data::{
     Catalog, Fingerprint, Links, Sidecar, apparent_compression, attestation_path, digest_file,
-    digest_folder,
+    digest_folder, place_of,
 };
 
 use crate::command::newest_last;
@@ -170,6 +171,43 @@ pub(crate) struct Measured {
     pub(crate) fingerprint: Option<Fingerprint>,
 }
 
+/// What a dataset is called on disk.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    /// The file's name without its extension and that of its compression; a folder's name.
+    pub(crate) stem: String,
+    /// The name of the file or folder.
+    pub(crate) file: String,
+    /// The name of the folder that it is in; empty in the root.
+    pub(crate) parent: String,
+}
+
+impl Named {
+    /// Looks at the path only; the data need not be there.
+    pub(crate) fn of(path: &Path, is_folder: bool) -> Result<Self, Failure> {
+        let place = place_of(path).unwrap_or_else(|| path.to_owned());
+        let text = |name: Option<&OsStr>| {
+            let text = name.unwrap_or_default().to_str().map(str::to_owned);
+            text.ok_or_else(|| {
+                Failure::usage(format!(
+                    "the name of {} is not valid UTF-8",
+                    Plain(&path.to_string_lossy())
+                ))
+                .hint("give the dataset a name with --name")
+            })
+        };
+        let plain = plain_name(&place);
+        Ok(Self {
+            stem: text(match is_folder {
+                true => place.file_name(),
+                false => plain.file_stem(),
+            })?,
+            file: text(place.file_name())?,
+            parent: text(place.parent().and_then(Path::file_name))?,
+        })
+    }
+}
+
 /// What to do when records that were not asked for by name cannot be counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BadRecords {
@@ -233,25 +271,8 @@ impl Measured {
 
     /// The name that a dataset at this path has by default: `dataset:` and the file's stem.
     pub(crate) fn default_name(&self) -> Result<String, Failure> {
-        let path = match self.path.file_name() {
-            Some(_) => self.path.clone(),
-            None => self
-                .path
-                .canonicalize()
-                .unwrap_or_else(|_| self.path.clone()),
-        };
-        let stem = match self.manifest {
-            Some(_) => path.file_name().map(PathBuf::from),
-            None => plain_name(&path).file_stem().map(PathBuf::from),
-        };
-        match stem.as_deref().and_then(Path::to_str) {
-            Some(stem) => Ok(format!("dataset:{stem}")),
-            None => Err(Failure::usage(format!(
-                "the name of {} is not valid UTF-8",
-                Plain(&self.path.to_string_lossy())
-            ))
-            .hint("give the dataset a name with --name")),
-        }
+        let named = Named::of(&self.path, self.manifest.is_some())?;
+        Ok(format!("dataset:{}", named.stem))
     }
 
     /// The subject of a statement about this dataset.
@@ -355,6 +376,44 @@ fn media_type(settings: &Settings) -> &'static str {
             Some(Separator::TAB) => "text/tab-separated-values",
             _ => "text/csv",
         },
+    }
+}
+
+/// Refuses to write a file that was asked for with `option` in the place of what is read, of an
+/// attestation or a manifest, or of anything that is no plain file.
+pub(crate) fn refuse_overwriting(
+    option: &str,
+    path: &Path,
+    reads: &[&Path],
+) -> Result<(), Failure> {
+    let shown = Plain(&path.to_string_lossy()).to_string();
+    // A link is replaced by the file, and what it leads to is left alone.
+    let entry = std::fs::symlink_metadata(path);
+    if entry.is_ok_and(|entry| !entry.is_file() && !entry.is_symlink()) {
+        let message = format!("{option} {shown} is there and is no plain file");
+        return Err(Failure::usage(message));
+    }
+    let own = ["attestation", "manifest"];
+    let is_own = path
+        .extension()
+        .is_some_and(|end| own.iter().any(|own| end == *own));
+    if is_own || reads.iter().any(|read| same_file(read, path)) {
+        return Err(Failure::usage(format!(
+            "{option} {shown} is what is being verified, or has the name of an attestation"
+        ))
+        .hint("name another file"));
+    }
+    Ok(())
+}
+
+/// The path from the root, with links resolved in all but its last part, which need not be there.
+pub(crate) fn located(path: &Path) -> Option<PathBuf> {
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) if parent == Path::new("") => {
+            Some(Path::new(".").canonicalize().ok()?.join(name))
+        }
+        (Some(parent), Some(name)) => Some(parent.canonicalize().ok()?.join(name)),
+        _ => path.canonicalize().ok(),
     }
 }
 

@@ -3,7 +3,11 @@
 use std::error::Error;
 use std::io::ErrorKind;
 
+use makoto::datetime::DateTime;
+use makoto::report::{Check, Outcome, Report};
 use makoto_data::{DataError, PackageError, SidecarError, StoreError};
+
+use crate::clock;
 
 /// A command that stopped. Shown as what happened, and on a line of its own what to do next.
 #[derive(Debug)]
@@ -38,6 +42,21 @@ impl Failure {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// The failure as a report.
+    pub(crate) fn to_report(&self) -> Report {
+        let now = clock::now().unwrap_or_else(|_| DateTime::unix_epoch());
+        match self.status {
+            1 => {
+                let check = Check::new("P1", Outcome::Fail, "", &*self.message);
+                Report::from_checks(vec![check], now)
+            }
+            _ => {
+                let check = Check::new("V1", Outcome::Skip, "", &*self.message);
+                Report::unknown(check, now)
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Everything that may hold attestations, asked at once.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::path::Path;
 
 use makoto::attestation::Attestation;
@@ -115,6 +116,40 @@ impl Catalog {
     /// As [`Catalog::with_id`].
     pub fn reading(&self, sha256: &Digest) -> Result<Vec<Found>, StoreError> {
         self.ask(|shelf| shelf.reading(sha256), |store| store.reading(sha256))
+    }
+
+    /// Ids of the statements that are filed as having a subject of this SHA-256, each once. None
+    /// of them is read, so that some may not be there or may not say so.
+    ///
+    /// # Errors
+    /// As [`Catalog::with_id`].
+    pub fn ids_about(&self, sha256: &Digest) -> Result<Vec<Digest>, StoreError> {
+        self.ids(self.shelf.ids_about(sha256), |store| {
+            store.ids_about(sha256)
+        })
+    }
+
+    /// Ids of the transforms that are filed as reading this SHA-256, as [`Catalog::ids_about`].
+    ///
+    /// # Errors
+    /// As [`Catalog::with_id`].
+    pub fn ids_reading(&self, sha256: &Digest) -> Result<Vec<Digest>, StoreError> {
+        self.ids(self.shelf.ids_reading(sha256), |store| {
+            store.ids_reading(sha256)
+        })
+    }
+
+    fn ids(
+        &self,
+        mut ids: Vec<Digest>,
+        store: impl Fn(&Store) -> Result<Vec<Digest>, StoreError>,
+    ) -> Result<Vec<Digest>, StoreError> {
+        for one in &self.stores {
+            ids.extend(store(one)?);
+        }
+        let mut met = HashSet::new();
+        ids.retain(|id| met.insert(*id));
+        Ok(ids)
     }
 
     fn ask(

@@ -6,10 +6,12 @@
 //! is an error, never a digest.
 
 mod catalog;
+mod config_file;
 mod error;
 mod file;
 mod folder;
 mod inflate;
+mod library;
 mod new_file;
 mod package;
 mod pipeline;
@@ -19,6 +21,9 @@ mod sidecar;
 mod store;
 
 pub use catalog::{Catalog, Found};
+pub use config_file::{
+    ConfigFile, ConfigFileError, Search, Stopped, find_config, place_of, read_config,
+};
 pub use error::{DataError, FileKind};
 pub use file::{
     FileDigest, Fingerprint, apparent_compression, digest_file, entry_fingerprint, fingerprint,
@@ -32,7 +37,7 @@ pub use place::{Located, Place};
 pub use shelf::{Recursion, Shelf};
 pub use sidecar::{
     Existing, Outcome, Sidecar, SidecarError, Written, attestation_path, manifest_path,
-    read_manifest, write_manifest,
+    plan_manifest, read_limited, read_manifest, write_manifest,
 };
 pub use store::{Kept, Store, StoreError, Stored, one_line};
 

@@ -67,12 +67,28 @@ impl NewFile {
     ///
     /// # Errors
     /// As [`NewFile::keep`].
-    pub fn keep_for_readers_of(mut self, like: &[&Path]) -> io::Result<()> {
+    pub fn keep_for_readers_of(self, like: &[&Path]) -> io::Result<()> {
         let mode =
             |like: &&Path| std::fs::metadata(like).map_or(0, |data| data.permissions().mode());
         let readers = like.iter().map(mode).fold(0o444, |all, mode| all & mode);
+        self.keep_with(readers | 0o600)
+    }
+
+    /// As [`NewFile::keep`], for a file that goes with no other: those may use it whom this
+    /// process lets use its new files.
+    ///
+    /// # Errors
+    /// As [`NewFile::keep`].
+    pub fn keep_by_umask(self) -> io::Result<()> {
+        // It can only be asked for by setting it. A file that somebody makes meanwhile is private.
+        let mask = rustix::process::umask(Mode::RWXG | Mode::RWXO);
+        rustix::process::umask(mask);
+        self.keep_with(0o666 & !mask.bits())
+    }
+
+    fn keep_with(mut self, mode: u32) -> io::Result<()> {
         let file = self.file();
-        file.set_permissions(Permissions::from_mode(readers | 0o600))?;
+        file.set_permissions(Permissions::from_mode(mode))?;
         file.sync_all()?;
         let folder = folder_of(&self.target);
         match self.content {

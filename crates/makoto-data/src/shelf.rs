@@ -40,6 +40,7 @@ type Index = HashMap<Digest, Vec<usize>>;
 /// The bytes of an attestation: a tree of JSON takes many times as much memory.
 #[derive(Debug)]
 struct Document {
+    id: Digest,
     bytes: Vec<u8>,
     place: usize,
 }
@@ -142,6 +143,7 @@ impl Shelf {
                 .inputs()
                 .for_each(|one| file(&mut self.by_input, one));
             self.documents.push(Document {
+                id: attestation.id,
                 bytes: bytes.to_vec(),
                 place: self.places.len(),
             });
@@ -173,6 +175,24 @@ impl Shelf {
     /// Every attestation of a transform that lists this SHA-256 as an input.
     pub fn reading(&self, sha256: &Digest) -> Vec<Located> {
         self.located(&self.by_input, sha256)
+    }
+
+    /// Ids of the attestations with a subject of this SHA-256.
+    pub fn ids_about(&self, sha256: &Digest) -> Vec<Digest> {
+        self.ids(&self.by_subject, sha256)
+    }
+
+    /// Ids of the attestations with an input of this SHA-256.
+    pub fn ids_reading(&self, sha256: &Digest) -> Vec<Digest> {
+        self.ids(&self.by_input, sha256)
+    }
+
+    fn ids(&self, index: &Index, digest: &Digest) -> Vec<Digest> {
+        let filed = index.get(digest).map(Vec::as_slice).unwrap_or_default();
+        filed
+            .iter()
+            .map(|index| self.documents[*index].id)
+            .collect()
     }
 
     fn located(&self, index: &Index, digest: &Digest) -> Vec<Located> {

@@ -259,12 +259,24 @@ impl Store {
         self.filed_under("input", sha256, |one| one.inputs().any(|d| d == *sha256))
     }
 
-    fn filed_under(
-        &self,
-        index: &str,
-        sha256: &Digest,
-        says_so: impl Fn(&Attestation) -> bool,
-    ) -> Result<Vec<Located>, StoreError> {
+    /// Ids that are filed as having a subject of this SHA-256, in their order. Not one of them was
+    /// read: an entry may be left from a killed writer, or be wrong.
+    ///
+    /// # Errors
+    /// The errors of reading the index.
+    pub fn ids_about(&self, sha256: &Digest) -> Result<Vec<Digest>, StoreError> {
+        self.ids_under("subject", sha256)
+    }
+
+    /// Ids that are filed as having an input of this SHA-256, as [`Store::ids_about`].
+    ///
+    /// # Errors
+    /// The errors of reading the index.
+    pub fn ids_reading(&self, sha256: &Digest) -> Result<Vec<Digest>, StoreError> {
+        self.ids_under("input", sha256)
+    }
+
+    fn ids_under(&self, index: &str, sha256: &Digest) -> Result<Vec<Digest>, StoreError> {
         let folder = self.place(index, sha256);
         let entries = match std::fs::read_dir(&folder) {
             Ok(entries) => entries,
@@ -283,6 +295,17 @@ impl Store {
             }
         }
         ids.sort_unstable();
+        Ok(ids)
+    }
+
+    fn filed_under(
+        &self,
+        index: &str,
+        sha256: &Digest,
+        says_so: impl Fn(&Attestation) -> bool,
+    ) -> Result<Vec<Located>, StoreError> {
+        let folder = self.place(index, sha256);
+        let ids = self.ids_under(index, sha256)?;
         let mut located = Vec::new();
         for id in ids {
             let attestations = self.with_id(&id)?;

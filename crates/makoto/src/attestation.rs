@@ -18,6 +18,12 @@ pub struct Attestation {
     pub unverified_signatures: Option<usize>,
 }
 
+/// What a reference to an attestation by its id starts with.
+const REFERENCE: &str = "urn:makoto:attestation:sha256:";
+
+/// What stands before the id in the URL of an attestation in a registry.
+const REGISTRY_PATH: &str = "/attestations/id/sha256:";
+
 /// Why a file holds no attestation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AttestationError {
@@ -97,7 +103,22 @@ impl Attestation {
 
     /// The URI by which other statements refer to this one.
     pub fn reference(&self) -> String {
-        format!("urn:makoto:attestation:sha256:{}", self.id)
+        Self::reference_to(&self.id)
+    }
+
+    /// The URI by which statements refer to the one with this id (FORMATS §1).
+    pub fn reference_to(id: &Digest) -> String {
+        format!("{REFERENCE}{id}")
+    }
+
+    /// The id that a reference names: of our URN, or of a registry URL that ends in
+    /// `/attestations/id/sha256:<hex>`. `None` for any other, which pins no bytes.
+    pub fn pinned_id(reference: &str) -> Option<Digest> {
+        let hex = match reference.strip_prefix(REFERENCE) {
+            Some(hex) => hex,
+            None => reference.rsplit_once(REGISTRY_PATH)?.1,
+        };
+        hex.parse().ok()
     }
 
     /// SHA-256 of each subject that gives one. As the rest of the statement, a claim.
@@ -195,6 +216,26 @@ mod tests {
             blob,
             Err(AttestationError::Envelope(EnvelopeError::MessageSignature))
         ));
+    }
+
+    #[test]
+    fn only_references_that_hold_an_id_are_pinned() {
+        let id = Digest::of(b"statement");
+        let urn = Attestation::reference_to(&id);
+        let url = format!("https://registry.example/attestations/id/sha256:{id}");
+        for pinned in [&urn, &url] {
+            assert_eq!(Attestation::pinned_id(pinned), Some(id), "{pinned}");
+        }
+        for near in [
+            urn.to_uppercase(),
+            format!("{urn}#x"),
+            format!("{url}/"),
+            url.replace("/id", ""),
+            url.replace("sha256:", ""),
+            "https://attestations.example.com/origin/abc".to_owned(),
+        ] {
+            assert_eq!(Attestation::pinned_id(&near), None, "{near}");
+        }
     }
 
     #[test]

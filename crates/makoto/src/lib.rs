@@ -7,14 +7,17 @@
 
 pub mod attestation;
 pub mod canonical;
+pub mod config;
 pub mod datetime;
 pub mod dbom;
 pub mod digest;
 pub mod envelope;
 pub mod json;
 pub mod limits;
+pub mod lineage;
 pub mod manifest;
 pub mod merkle;
+pub mod pattern;
 pub mod predicate;
 pub mod record;
 pub mod report;
@@ -23,5 +26,7 @@ pub mod schema;
 pub mod secret;
 pub mod shape;
 pub mod statement;
+pub mod toml;
 pub mod validate;
 pub mod verify;
+pub mod window;

@@ -4,20 +4,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use makoto::attestation::Attestation;
-use makoto::digest::Digest;
-use makoto::json::Json;
-use makoto::statement::{Times, same_facts};
-use makoto_data::{
-    Existing, Outcome, Sidecar, Store, Written, attestation_path, manifest_path, write_manifest,
-};
+use makoto::json::{Json, Object};
+use makoto::limits::Limits;
+use makoto_data::{Existing, Sidecar, attestation_path, manifest_path};
 
-use super::Output;
-use super::store::{InStore, StoreArgs};
-use crate::dataset::{Measured, same_file};
-use crate::draft::Finished;
+use super::store::StoreArgs;
+use crate::dataset::same_file;
 use crate::failure::Failure;
-use crate::screen::{self, Plain};
+use crate::screen::Plain;
 
 /// Where and how the attestation is written.
 #[derive(Debug, Clone, Args)]
@@ -113,234 +107,6 @@ impl WriteArgs {
     }
 }
 
-/// Options of every statement about who made it and how.
-#[derive(Debug, Clone)]
-pub(crate) struct Writing<'a> {
-    pub(crate) args: &'a WriteArgs,
-    pub(crate) times: Times,
-    pub(crate) output: Output,
-}
-
-impl Writing<'_> {
-    /// Writes the statement beside each of `data`, after looking whether all can be written,
-    /// and tells what was done.
-    pub(crate) fn write(&self, data: &[Measured], finished: &Finished) -> Result<(), Failure> {
-        let paths: Vec<_> = data.iter().map(|data| data.path.as_path()).collect();
-        let sidecars = self.args.sidecars(&paths)?;
-        let existing = self.args.existing();
-        for sidecar in &sidecars {
-            sidecar.plan(&finished.bytes, existing, self.times)?;
-        }
-        let beside = !self.args.no_manifest && !self.args.no_sidecar;
-        for folder in data.iter().filter(|_| beside) {
-            if let Some(manifest) = &folder.manifest {
-                write_manifest(&folder.path, manifest, existing)?;
-            }
-        }
-        let mut written = Vec::new();
-        for (index, sidecar) in sidecars.iter().enumerate() {
-            let readers = paths
-                .get(index)
-                .or(paths.first())
-                .copied()
-                .unwrap_or(sidecar.path());
-            written.push((
-                sidecar.path().to_owned(),
-                sidecar.write(&finished.bytes, readers, existing, self.times)?,
-            ));
-        }
-        let in_stores = self.put_into_stores(data, finished, &written).map_err(|failure| {
-            match (written.is_empty(), &failure.hint) {
-                (true, _) | (_, Some(_)) => failure,
-                (false, None) => failure.hint(
-                    "the attestation beside the data was written; run the command again when the store can be",
-                ),
-            }
-        })?;
-        self.tell(data, finished, &written, &in_stores);
-        Ok(())
-    }
-
-    /// Puts the statement that the sidecars now have into the stores.
-    fn put_into_stores(
-        &self,
-        data: &[Measured],
-        finished: &Finished,
-        written: &[(PathBuf, Written)],
-    ) -> Result<Vec<InStore>, Failure> {
-        let mut all = Vec::new();
-        for store in self.args.store.create()? {
-            let mut documents = Vec::new();
-            for (path, written) in written {
-                documents.push(self.document(finished, path, written)?);
-            }
-            if documents.is_empty() {
-                let known = self.known(&store, data, finished)?;
-                documents.push(known.unwrap_or_else(|| finished.bytes.clone()));
-            }
-            documents.dedup();
-            all.extend(InStore::put(&[store], &documents)?);
-        }
-        Ok(all)
-    }
-
-    /// The document of the statement that a sidecar has: one that was there already keeps its
-    /// moments, and must not come into the store under another id.
-    fn document(
-        &self,
-        finished: &Finished,
-        path: &Path,
-        written: &Written,
-    ) -> Result<Vec<u8>, Failure> {
-        if written.id == Digest::of(&finished.bytes) {
-            return Ok(finished.bytes.clone());
-        }
-        let bytes = Sidecar::at(path.to_owned()).read()?.unwrap_or_default();
-        let documents = Attestation::documents(&bytes).unwrap_or_default();
-        let same = documents.iter().find(|(_, one)| one.id == written.id);
-        let (document, _) = same.ok_or_else(|| {
-            let shown = path.to_string_lossy();
-            Failure::usage(format!("{} changed while it was read", Plain(&shown)))
-        })?;
-        Ok(document.to_vec())
-    }
-
-    /// The document of a statement with the same facts that the store has already.
-    fn known(
-        &self,
-        store: &Store,
-        data: &[Measured],
-        finished: &Finished,
-    ) -> Result<Option<Vec<u8>>, Failure> {
-        let Some(first) = data.first() else {
-            return Ok(None);
-        };
-        for there in store.about(&first.sha256)? {
-            if same_facts(
-                &there.attestation.statement,
-                &finished.statement,
-                self.times,
-            ) {
-                return Ok(Sidecar::at(there.place.file().to_owned()).read()?);
-            }
-        }
-        Ok(None)
-    }
-
-    fn tell(
-        &self,
-        data: &[Measured],
-        finished: &Finished,
-        written: &[(PathBuf, Written)],
-        in_stores: &[InStore],
-    ) {
-        for masked in &finished.masked {
-            screen::note(format!(
-                "masked: {} ({}); the value is not in the statement",
-                Plain(&masked.path),
-                Plain(&masked.why)
-            ));
-        }
-        if self.output == Output::Json {
-            screen::json(&told_as_json(finished, written, in_stores));
-            return;
-        }
-        let say = |line: String| match self.output {
-            Output::Aside => screen::note(line),
-            _ => screen::result(line),
-        };
-        for data in data {
-            let shown = data.path.to_string_lossy();
-            say(format!("{}: sha256 {}", Plain(&shown), data.sha256));
-            if let Some((_, records)) = &data.records {
-                say(format!(
-                    "  records:     {}, root {}",
-                    records.count, records.root
-                ));
-            }
-            if let Some(manifest) = &data.manifest {
-                say(format!("  files:       {}", manifest.len()));
-            }
-        }
-        for (path, written) in written {
-            let word = word(written.outcome);
-            let path = path.to_string_lossy();
-            say(format!("  attestation: {} ({word})", Plain(&path)));
-        }
-        let (_, by_environment) = self.args.store.roots();
-        for one in in_stores {
-            let (root, word) = (one.root.to_string_lossy(), one.word());
-            let why = if by_environment {
-                ", named by MAKOTO_STORE"
-            } else {
-                ""
-            };
-            say(format!("  store:       {} ({word}{why})", Plain(&root)));
-        }
-        // What the data does not have, such as records, nobody can give.
-        let can_be_given = |path: &&str| path.starts_with("predicate.");
-        let paths = finished.warnings.iter().map(|check| check.path.as_str());
-        let paths: Vec<_> = paths.filter(can_be_given).collect();
-        if !paths.is_empty() {
-            screen::note(format!(
-                "note: recommended and not given: {}",
-                Plain(&paths.join(", "))
-            ));
-        }
-    }
-}
-
-fn told_as_json(
-    finished: &Finished,
-    written: &[(PathBuf, Written)],
-    in_stores: &[InStore],
-) -> Json {
-    let written = written.iter().map(|(path, written)| {
-        Json::from([
-            ("path", path.to_string_lossy().into_owned().into()),
-            ("outcome", word(written.outcome).into()),
-            ("attestation", format!("sha256:{}", written.id).into()),
-        ])
-    });
-    let stored = in_stores.iter().map(|one| {
-        Json::from([
-            ("store", one.root.to_string_lossy().into_owned().into()),
-            ("path", one.path.to_string_lossy().into_owned().into()),
-            ("outcome", one.word().into()),
-            ("attestation", format!("sha256:{}", one.stored.id).into()),
-        ])
-    });
-    let masked = finished.masked.iter().map(|masked| {
-        Json::from([
-            ("path", masked.path.as_str().into()),
-            ("why", masked.why.as_str().into()),
-        ])
-    });
-    let warnings = finished.warnings.iter().map(|check| {
-        Json::from([
-            ("id", check.id.into()),
-            ("path", check.path.as_str().into()),
-            ("message", check.message.as_str().into()),
-        ])
-    });
-    let subject = finished.statement.get("subject");
-    Json::from([
-        ("subject", subject.cloned().into()),
-        ("written", written.chain(stored).collect()),
-        ("masked", masked.collect()),
-        ("warnings", warnings.collect()),
-    ])
-}
-
-fn word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::New => "new",
-        Outcome::Unchanged => "unchanged",
-        Outcome::Replaced => "replaced",
-        Outcome::Appended => "appended",
-    }
-}
-
 /// A `KEY=VALUE` argument.
 pub(crate) fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
@@ -355,4 +121,21 @@ pub(crate) fn string_map(pairs: &[(String, String)]) -> Option<Json> {
         .iter()
         .map(|(key, value)| (key.as_str(), value.as_str()));
     (!pairs.is_empty()).then(|| Json::Object(members.collect()))
+}
+
+/// Adds `KEY=VALUE` arguments to an object; `5` is a number and `abc` a string, as one would
+/// think.
+pub(crate) fn add_json(
+    members: &mut Object,
+    pairs: &[(String, String)],
+    what: &str,
+) -> Result<(), Failure> {
+    for (key, value) in pairs {
+        let json = Json::parse(value.as_bytes(), &Limits::DEFAULT);
+        let value = json.unwrap_or_else(|_| value.as_str().into());
+        if members.insert(key, value).is_some() {
+            return Err(Failure::usage(format!("{what} {key:?} is given twice")));
+        }
+    }
+    Ok(())
 }

@@ -1,28 +1,33 @@
 //! The commands, one file each.
 
-mod attest;
+pub(crate) mod attest;
 mod completions;
+mod dbom;
+mod dbt;
+mod doctor;
 mod find;
 mod known;
+mod lineage;
+mod man;
 mod origin;
 mod pack;
 mod package;
 mod run;
 mod schema;
 mod step;
-mod store;
+pub(crate) mod store;
+mod stream_window;
 mod transform;
 mod validate;
 mod verify;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use makoto::datetime::DateTime;
-use makoto::report::{Check, Level, Outcome, Report};
+use makoto::report::Level;
 
 pub(crate) use store::newest_last;
 
 use crate::failure::Failure;
-use crate::screen::{self, Plain};
+use crate::screen;
 
 /// Proves where data came from and what was done to it.
 ///
@@ -55,14 +60,22 @@ enum Command {
     Find(find::Find),
     Pack(pack::Pack),
     Validate(validate::Validate),
+    Lineage(lineage::LineageCommand),
+    /// Make, check and compare data bills of materials
+    #[command(subcommand)]
+    Dbom(dbom::DbomCommand),
+    Doctor(doctor::Doctor),
     Schema(schema::Schema),
     Completions(completions::Completions),
+    Man(man::Man),
 }
 
 #[derive(Debug, Subcommand)]
 enum Attest {
     Origin(Box<origin::Origin>),
     Transform(Box<transform::Transform>),
+    Dbt(Box<dbt::Dbt>),
+    StreamWindow(Box<stream_window::StreamWindow>),
 }
 
 /// Where a result goes.
@@ -83,39 +96,27 @@ impl Makoto {
         match &self.command {
             Command::Attest(Attest::Origin(command)) => command.run(output),
             Command::Attest(Attest::Transform(command)) => command.run(output),
+            Command::Attest(Attest::Dbt(command)) => command.run(output),
+            Command::Attest(Attest::StreamWindow(command)) => command.run(output),
             Command::Run(command) => command.run(output),
             Command::Verify(command) => command.run(output),
             Command::Find(command) => command.run(output),
             Command::Pack(command) => command.run(output),
             Command::Validate(command) => command.run(output),
+            Command::Lineage(command) => command.run(output),
+            Command::Dbom(command) => command.run(output),
+            Command::Doctor(command) => command.run(output),
             Command::Schema(command) => command.run(),
             Command::Completions(command) => command.run(),
+            Command::Man(command) => command.run(),
         }
     }
 
     /// Tells of a command that stopped. Returns its exit status.
     pub(crate) fn report(&self, failure: &Failure) -> u8 {
-        screen::note(format!("error: {}", Plain(&failure.message)));
-        if let Some(hint) = &failure.hint {
-            screen::note(format!("hint: {}", Plain(hint)));
-        }
+        screen::failure(failure);
         if self.output() == Output::Json {
-            let now = crate::clock::now().or_else(|_| {
-                DateTime::from_unix(0).map_err(|error| Failure::usage(error.to_string()))
-            });
-            if let Ok(now) = now {
-                let report = match failure.status {
-                    1 => {
-                        let check = Check::new("P1", Outcome::Fail, "", &*failure.message);
-                        Report::from_checks(vec![check], now)
-                    }
-                    _ => {
-                        let check = Check::new("V1", Outcome::Skip, "", &*failure.message);
-                        Report::unknown(check, now)
-                    }
-                };
-                screen::json(&report.to_json());
-            }
+            screen::json(&failure.to_report().to_json());
         }
         failure.status
     }

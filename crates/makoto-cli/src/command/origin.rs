@@ -2,18 +2,19 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use makoto::datetime::DateTime;
-use makoto::json::Json;
 use makoto::predicate::PredicateType;
 use makoto::secret::Masker;
 use makoto::statement::Times;
 
 use super::Output;
-use super::attest::{WriteArgs, Writing, key_value, string_map};
+use super::attest::{WriteArgs, key_value, string_map};
 use crate::clock;
 use crate::dataset::{BadRecords, Measured, RecordArgs};
+use crate::defaults::{ConfigArgs, Defaults, Value};
 use crate::draft::Draft;
 use crate::failure::Failure;
 use crate::screen;
+use crate::writing::Writing;
 
 /// Attest where a file or folder was collected
 ///
@@ -30,13 +31,13 @@ pub(crate) struct Origin {
     /// The file or folder
     data: PathBuf,
 
-    /// URI or identifier of the source
+    /// URI or identifier of the source; needed here or in a makoto.toml
     #[arg(long, value_name = "URI")]
-    source: String,
+    source: Option<String>,
 
-    /// Identifier of the collecting system or process
+    /// Identifier of the collecting system or process; needed here or in a makoto.toml
     #[arg(long, value_name = "ID")]
-    collector: String,
+    collector: Option<String>,
 
     /// Name of the dataset [default: dataset:<file stem>]
     #[arg(long)]
@@ -78,6 +79,9 @@ pub(crate) struct Origin {
 
     #[command(flatten)]
     write: WriteArgs,
+
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -218,13 +222,16 @@ impl Origin {
         let stamp = clock::stamp()?;
         self.write
             .refuse_collisions(&[], std::slice::from_ref(&self.data))?;
+        let defaults = Defaults::find(&self.config, &self.data)?;
+        let said = self.said(&defaults)?;
         let data = Measured::read(&self.data, &self.records, BadRecords::Refuse)?;
-        let draft = self.draft(&data, &stamp);
-        let name = match &self.name {
-            Some(name) => name.clone(),
-            None => data.default_name()?,
-        };
-        let subjects = vec![data.subject(&name)];
+        let mut draft = self.draft(&data, &stamp);
+        for (path, value) in said {
+            draft.set_value(&path, value);
+        }
+        let name = defaults.name(self.name.as_deref(), data.manifest.is_some())?;
+        let subjects = vec![data.subject(&name.text)];
+        draft.came_from("subject[0].name".to_owned(), name);
         let finished = draft.finish(PredicateType::Origin, subjects, Masker::new())?;
         if self.collected_at.is_none() && clock::is_read() {
             warn_of_old_data(&data, &stamp);
@@ -241,39 +248,62 @@ impl Origin {
         Ok(0)
     }
 
+    /// What was typed or else stands in a `makoto.toml`, by its path in the statement.
+    fn said(&self, defaults: &Defaults) -> Result<Vec<(String, Option<Value>)>, Failure> {
+        let source = defaults.needed("source", self.source.as_deref(), "--source URI")?;
+        let collector =
+            defaults.needed("collector", self.collector.as_deref(), "--collector ID")?;
+        let source_type = defaults.word("source-type", self.source_type)?;
+        let method = defaults.word("method", self.method)?;
+        let facts = &self.collector_facts;
+        let mut said: Vec<_> = [
+            ("origin.source", Some(source)),
+            ("origin.sourceType", source_type),
+            ("origin.collectionMethod", method),
+            (
+                "origin.geography",
+                defaults.value("geography", self.geography.as_deref()),
+            ),
+            ("collector.id", Some(collector)),
+            (
+                "collector.environment",
+                defaults.value("environment", facts.environment.as_deref()),
+            ),
+            (
+                "collector.platform",
+                defaults.value("platform", facts.platform.as_deref()),
+            ),
+            (
+                "dtaCompliance.useStandard.license",
+                defaults.value("licence", self.dta.license.as_deref()),
+            ),
+        ]
+        .map(|(path, value)| (path.to_owned(), value))
+        .into();
+        let typed = &self.consent;
+        for (key, value) in [
+            ("consent.type", &typed.consent),
+            ("consent.reference", &typed.consent_reference),
+            ("consent.obtained", &typed.consent_obtained),
+            ("consent.expires", &typed.consent_expires),
+        ] {
+            // A legal ground is one thing: what was typed is not completed by another's parts.
+            let value = match typed.consent {
+                Some(_) => value.as_deref().map(|value| Value::typed(key, value)),
+                None => defaults.value(key, None),
+            };
+            said.push((format!("origin.{key}"), value));
+        }
+        Ok(said)
+    }
+
     fn draft(&self, data: &Measured, stamp: &DateTime) -> Draft {
         let mut draft = Draft::default();
         let collected_at = self.collected_at.as_deref().unwrap_or(stamp.as_str());
-        draft.set("origin.source", Some(self.source.as_str()));
-        draft.set("origin.sourceType", self.source_type.map(word));
         draft.set("origin.collectionTimestamp", Some(collected_at));
-        draft.set("origin.collectionMethod", self.method.map(word));
-        draft.set("origin.geography", self.geography.as_deref());
-        draft.set("origin.consent.type", self.consent.consent.as_deref());
-        draft.set(
-            "origin.consent.reference",
-            self.consent.consent_reference.as_deref(),
-        );
-        draft.set(
-            "origin.consent.obtained",
-            self.consent.consent_obtained.as_deref(),
-        );
-        draft.set(
-            "origin.consent.expires",
-            self.consent.consent_expires.as_deref(),
-        );
-        draft.set("collector.id", Some(self.collector.as_str()));
         draft.set(
             "collector.version",
             string_map(&self.collector_facts.collector_version),
-        );
-        draft.set(
-            "collector.environment",
-            self.collector_facts.environment.as_deref(),
-        );
-        draft.set(
-            "collector.platform",
-            self.collector_facts.platform.as_deref(),
         );
         draft.set("schema.format", self.schema.schema_format.as_deref());
         draft.set("schema.schemaRef", self.schema.schema_ref.as_deref());
@@ -309,18 +339,11 @@ impl Origin {
                 &dta.dta_confidentiality,
             ),
             ("useStandard.intendedDataUse", &dta.dta_use),
-            ("useStandard.license", &dta.license),
         ] {
             draft.set(&format!("dtaCompliance.{path}"), value.as_deref());
         }
         draft
     }
-}
-
-/// The word of a value that was picked from a list.
-fn word(value: impl ValueEnum) -> Json {
-    let value = value.to_possible_value();
-    value.map_or(Json::Null, |value| value.get_name().into())
 }
 
 /// An attestation says when data was collected; when that is long after the data was written,

@@ -241,7 +241,7 @@ impl Judged {
     }
 
     /// Shows the verdict. Returns the exit status.
-    pub(crate) fn show(&self, path: &Path, output: Output, detail: Detail) -> u8 {
+    pub(crate) fn show(&self, path: &Path, output: Output, detail: Detail) {
         let shown = path.to_string_lossy();
         match (output, self.datasets.as_slice()) {
             (Output::Json, _) => screen::json(&self.to_json()),
@@ -258,7 +258,6 @@ impl Judged {
                 }
             }
         }
-        self.report.verdict.exit_status()
     }
 
     fn to_json(&self) -> Json {

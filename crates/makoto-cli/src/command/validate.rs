@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use makoto::limits::Limits;
+use makoto::report::Report;
 use makoto::validate::validate;
 use makoto_data::Sidecar;
 
@@ -10,6 +11,7 @@ use super::{LevelArg, Output};
 use crate::clock;
 use crate::failure::Failure;
 use crate::screen::{self, Detail};
+use crate::sink::{SinkArgs, Sinks};
 
 /// Check one statement, envelope, bundle or DBOM, without its data
 ///
@@ -18,6 +20,7 @@ use crate::screen::{self, Detail};
 #[command(after_help = "\
 Examples:
   makoto validate orders.csv.attestation
+  makoto validate orders.csv.attestation --junit report.xml
   curl -s https://registry.example.com/attestations/… | makoto validate - --json")]
 pub(crate) struct Validate {
     /// The document, or - for stdin
@@ -30,23 +33,35 @@ pub(crate) struct Validate {
     /// Show every check
     #[arg(short, long)]
     verbose: bool,
+
+    #[command(flatten)]
+    sinks: SinkArgs,
 }
 
 impl Validate {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
-        let document = self.read()?;
-        let report = validate(&document, self.level.into(), clock::now()?);
-        match output {
-            Output::Json => screen::json(&report.to_json()),
-            Output::Text | Output::Aside => {
-                let detail = match self.verbose {
-                    true => Detail::Everything,
-                    false => Detail::Findings,
-                };
-                screen::report(&self.file.to_string_lossy(), &report, detail);
+        let mut sinks = Sinks::open(&self.sinks, "validate", output, &[&self.file])?;
+        let told = self.validate();
+        if let Ok(report) = &told {
+            match output {
+                Output::Json => screen::json(&report.to_json()),
+                Output::Text | Output::Aside => {
+                    let detail = match self.verbose {
+                        true => Detail::Everything,
+                        false => Detail::Findings,
+                    };
+                    screen::report(&self.file.to_string_lossy(), report, detail);
+                }
             }
         }
-        Ok(report.verdict.exit_status())
+        sinks.tell(&self.file, &told);
+        sinks.finish();
+        Ok(told?.verdict.exit_status())
+    }
+
+    fn validate(&self) -> Result<Report, Failure> {
+        let document = self.read()?;
+        Ok(validate(&document, self.level.into(), clock::now()?))
     }
 
     fn read(&self) -> Result<Vec<u8>, Failure> {

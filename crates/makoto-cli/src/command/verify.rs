@@ -16,10 +16,11 @@ use super::package::{AskedOfPackage, Judged, is_package, judge};
 use super::store::StoreArgs;
 use super::{LevelArg, Output};
 use crate::clock;
-use crate::dataset::same_file;
+use crate::dataset::refuse_overwriting;
 use crate::failure::Failure;
 use crate::progress::Bar;
 use crate::screen::{self, Detail, Plain};
+use crate::sink::{SinkArgs, Sinks};
 
 /// Check that data still is what its attestation says
 ///
@@ -37,6 +38,7 @@ Examples:
   makoto verify orders.csv --as dataset:orders --output trusted/orders.csv
   makoto verify orders.csv --store /srv/attestations
   makoto verify parts/ --json
+  makoto verify orders.csv --junit report.xml
   makoto verify parts/ --member 2026/11/part-3.csv")]
 pub(crate) struct Verify {
     /// The file or folder
@@ -72,16 +74,28 @@ pub(crate) struct Verify {
     /// Show every check, fact and threat
     #[arg(short, long)]
     verbose: bool,
+
+    #[command(flatten)]
+    sinks: SinkArgs,
 }
 
 impl Verify {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
+        let mut sinks = self.open_sinks(output)?;
+        let told = self.judge_and_show(output);
+        sinks.tell(&self.data, &told);
+        sinks.finish();
+        Ok(told?.verdict.exit_status())
+    }
+
+    fn judge_and_show(&self, output: Output) -> Result<Report, Failure> {
         let detail = match self.verbose {
             true => Detail::Everything,
             false => Detail::ThreeLines,
         };
         if let Some(judged) = self.as_package()? {
-            return Ok(judged.show(&self.data, output, detail));
+            judged.show(&self.data, output, detail);
+            return Ok(judged.report);
         }
         let report = self.verify()?;
         match output {
@@ -90,7 +104,16 @@ impl Verify {
                 screen::report(&self.data.to_string_lossy(), &report, detail);
             }
         }
-        Ok(report.verdict.exit_status())
+        Ok(report)
+    }
+
+    fn open_sinks(&self, output: Output) -> Result<Sinks, Failure> {
+        // Data without a name is refused later, by what it is.
+        let attestation = self.attestation_path().ok();
+        let mut used = vec![self.data.as_path()];
+        used.extend(attestation.as_deref());
+        used.extend(self.output.as_deref());
+        Sinks::open(&self.sinks, "verify", output, &used)
     }
 
     /// The verdict on a package, if the data is one: a ZIP file that nothing attests as a file.
@@ -249,29 +272,8 @@ impl Verify {
 
     /// Starts the copy. What it would overwrite must be a plain file, and not what is verified.
     fn copy_at(&self, path: &Path) -> Result<NewFile, Failure> {
-        let shown = Plain(&path.to_string_lossy()).to_string();
-        // A link is replaced by the copy, and what it leads to is left alone.
-        let entry = std::fs::symlink_metadata(path);
-        let is_other = entry.is_ok_and(|entry| !entry.is_file() && !entry.is_symlink());
-        if is_other {
-            return Err(Failure::usage(format!(
-                "--output {shown} is there and is no plain file"
-            )));
-        }
-        let own = ["attestation", "manifest"];
-        let is_own = path
-            .extension()
-            .is_some_and(|end| own.iter().any(|own| end == *own));
         let attestation = self.attestation_path()?;
-        let is_read = [&self.data, &attestation]
-            .into_iter()
-            .any(|read| same_file(read, path));
-        if is_own || is_read {
-            return Err(Failure::usage(format!(
-                "--output {shown} is what is being verified, or has the name of an attestation"
-            ))
-            .hint("name another file for the copy"));
-        }
+        refuse_overwriting("--output", path, &[&self.data, &attestation])?;
         NewFile::at(path).map_err(|error| self.cannot_copy(&error))
     }
 

@@ -2,15 +2,23 @@
 //!
 //! Each test has a folder of its own and leaves nothing behind, no process either.
 
+mod actions;
 mod append;
 mod attest;
 mod budgets;
+mod config;
+mod config_places;
 mod crash;
+mod dbt;
+mod dbt_refuses;
+mod doctor;
 mod document;
 mod find;
 mod folder;
 mod folder_names;
 mod hostile;
+mod junit;
+mod man;
 mod masking;
 mod member;
 mod package;
@@ -22,6 +30,8 @@ mod run_refuses;
 mod sandbox;
 mod stop;
 mod store;
+mod stream_chain;
+mod stream_window;
 mod terminal;
 mod transform;
 mod two_readings;
