@@ -126,6 +126,7 @@ fn run(document: &str) {
             .current_dir(folder.path())
             .env("PATH", &path)
             .env_remove("SOURCE_DATE_EPOCH")
+            .env_remove("MAKOTO_STORE")
             .env_remove("GITHUB_ACTIONS")
             .output()
             .expect("bash runs");

@@ -22,6 +22,7 @@ mod man;
 mod masking;
 mod member;
 mod package;
+mod package_hostile;
 mod parameters;
 mod records;
 mod run;

@@ -28,7 +28,7 @@ pub fn further_name(id: &Digest) -> String {
     format!("{FURTHER}{id}.json")
 }
 
-/// A package that is being written. It has no name until [`PackageWriter::keep`].
+/// A package that is being written. It has no name yet.
 #[derive(Debug)]
 pub struct PackageWriter {
     file: NewFile,
