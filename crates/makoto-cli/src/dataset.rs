@@ -26,7 +26,7 @@ use crate::screen::Plain;
 #[command(next_help_heading = "Records")]
 pub(crate) struct RecordArgs {
     /// Format of the data; `auto` goes by the end of the name (.csv, .tsv, .jsonl, .ndjson, also
-    /// with .gz or .zst)
+    /// with .gz or .zst; .parquet, .pq; .arrow, .feather, .ipc)
     #[arg(long, value_enum, default_value_t = FormatArg::Auto)]
     pub(crate) format: FormatArg,
 
@@ -61,6 +61,10 @@ pub(crate) enum FormatArg {
     Csv,
     /// JSON Lines
     Jsonl,
+    /// Apache Parquet; records are rows
+    Parquet,
+    /// Arrow IPC file or Feather 2; records are rows
+    Arrow,
 }
 
 fn separator(text: &str) -> Result<Separator, String> {
@@ -96,12 +100,18 @@ impl RecordArgs {
         let format = match (self.format, extension) {
             (FormatArg::Csv, _) | (FormatArg::Auto, "csv" | "tsv") => Format::Csv,
             (FormatArg::Jsonl, _) | (FormatArg::Auto, "jsonl" | "ndjson") => Format::JsonLines,
+            (FormatArg::Parquet, _) | (FormatArg::Auto, "parquet" | "pq") => Format::Parquet,
+            (FormatArg::Arrow, _) | (FormatArg::Auto, "arrow" | "feather" | "ipc") => Format::Arrow,
             (FormatArg::Bytes, _) | (FormatArg::Auto, _) => {
                 self.refuse_leftovers("needs --format csv or jsonl", false, false)?;
                 return Ok(None);
             }
         };
         let mut settings = Settings::for_format(format);
+        if settings.has_rows() {
+            self.refuse_leftovers("needs --format csv or jsonl", false, false)?;
+            return Ok(Some(settings));
+        }
         settings.compression = Some(apparent_compression(path)?);
         match format {
             Format::Csv => {
@@ -121,7 +131,7 @@ impl RecordArgs {
                     ));
                 }
             }
-            Format::JsonLines => {
+            _ => {
                 self.refuse_leftovers("needs CSV", false, true)?;
                 if self.canonical {
                     settings.encoding = Some(Encoding::Rfc8785);
@@ -265,6 +275,7 @@ impl Measured {
             digest.insert("merkleRoot", records.root.to_string().into());
             let mut settings = settings.clone();
             settings.header_digest = records.header_digest.map(Sha256Set::new);
+            settings.schema_digest = records.schema_digest.map(Sha256Set::new);
             let annotation = [(RECORDS_ANNOTATION, settings.write())];
             subject.insert("annotations", annotation.into());
             subject.insert("mediaType", media_type(&settings).into());
@@ -333,8 +344,17 @@ fn records_refused(path: &Path, error: &RecordError) -> Failure {
         RecordError::Record { .. } | RecordError::TooLong { .. } => {
             "mend the record; --format bytes attests the file without counting records"
         }
-        RecordError::NotCompressed(_) | RecordError::Inflation { .. } => {
+        RecordError::NotCompressed(_)
+        | RecordError::Inflation { .. }
+        | RecordError::NotATable { .. }
+        | RecordError::RowInflation { .. } => {
             "--format bytes attests the stored bytes without looking inside"
+        }
+        RecordError::Column { .. } | RecordError::Row { .. } | RecordError::RowTooLong { .. } => {
+            "write the table with other columns or values; --format bytes attests the file without counting rows"
+        }
+        RecordError::TableTooLarge { .. } => {
+            "write it in smaller row groups, pages or batches; --format bytes attests the file without counting rows"
         }
     })
 }
@@ -344,6 +364,8 @@ fn media_type(settings: &Settings) -> &'static str {
         (Compression::Gzip, _) => "application/gzip",
         (Compression::Zstd, _) => "application/zstd",
         (Compression::None, Format::JsonLines) => "application/x-ndjson",
+        (Compression::None, Format::Parquet) => "application/vnd.apache.parquet",
+        (Compression::None, Format::Arrow) => "application/vnd.apache.arrow.file",
         (Compression::None, Format::Csv) => match settings.delimiter {
             Some(Separator::TAB) => "text/tab-separated-values",
             _ => "text/csv",

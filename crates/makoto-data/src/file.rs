@@ -11,6 +11,7 @@ use makoto::record::{Compression, RecordError, Records, Settings};
 use rustix::fs::OFlags;
 
 use crate::error::{DataError, FileKind};
+use crate::rows::{self, Stored};
 use crate::{Progress, pipeline};
 
 /// What tells one state of a file from another (FORMATS §6).
@@ -113,7 +114,15 @@ pub fn digest_file<'a>(
         copy,
         failure: None,
     };
-    let (sha256, records) = pipeline::run(tap, settings)?;
+    let (sha256, records) = match settings.filter(|settings| settings.has_rows()) {
+        Some(settings) => {
+            let name = rows::name(settings.format);
+            let stored = Arc::new(Stored::new(Arc::clone(&file), path, before.size, name));
+            let (sha256, records) = rows::run(tap, &stored, settings.format)?;
+            (sha256, Some(records))
+        }
+        None => pipeline::run(tap, settings)?,
+    };
     let after = Fingerprint::of(&file.metadata().map_err(DataError::io(path))?);
     if before != after {
         return Err(DataError::changed(path, "its size or times moved"));
@@ -133,7 +142,7 @@ pub(crate) fn digest_through(
 ) -> Result<(Digest, Fingerprint), DataError> {
     let (file, before) = open_regular(path)?;
     let file = Arc::new(file);
-    let mut tap = Tap {
+    let tap = Tap {
         file: Arc::clone(&file),
         path,
         expected: before.size,
@@ -142,18 +151,27 @@ pub(crate) fn digest_through(
         copy: None,
         failure: None,
     };
-    let mut hasher = Hasher::new();
-    loop {
-        match tap.next(buffer)? {
-            0 => break,
-            count => hasher.update(&buffer[..count]),
-        }
-    }
+    let digest = hash_through(tap, buffer)?;
     let after = Fingerprint::of(&file.metadata().map_err(DataError::io(path))?);
     if before != after {
         return Err(DataError::changed(path, "its size or times moved"));
     }
-    Ok((hasher.finish(), before))
+    Ok((digest, before))
+}
+
+/// Digest of everything that `tap` reads, on this thread.
+pub(crate) fn hash_all(tap: Tap<'_>) -> Result<Digest, DataError> {
+    hash_through(tap, &mut vec![0; 256 << 10])
+}
+
+fn hash_through(mut tap: Tap<'_>, buffer: &mut [u8]) -> Result<Digest, DataError> {
+    let mut hasher = Hasher::new();
+    loop {
+        match tap.next(buffer)? {
+            0 => return Ok(hasher.finish()),
+            count => hasher.update(&buffer[..count]),
+        }
+    }
 }
 
 /// Compression that the first bytes of the file show.

@@ -11,6 +11,7 @@ mod folder;
 mod inflate;
 mod new_file;
 mod pipeline;
+mod rows;
 mod sidecar;
 
 pub use error::{DataError, FileKind};

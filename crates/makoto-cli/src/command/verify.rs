@@ -194,7 +194,9 @@ impl Verify {
             // changed.
             None => match counted_with.clone() {
                 Some(mut settings) => {
-                    settings.compression = Some(apparent_compression(&self.data)?);
+                    if !settings.has_rows() {
+                        settings.compression = Some(apparent_compression(&self.data)?);
+                    }
                     Some(settings)
                 }
                 None => None,

@@ -3,7 +3,7 @@
 use super::{Evidence, FileEvidence, FolderEvidence, MemberEvidence, declared_settings};
 use crate::json::{Json, segment};
 use crate::manifest::Difference;
-use crate::record::{Compression, Encoding, Format, RecordError, Records, Settings};
+use crate::record::{Compression, Encoding, Format, Records, Settings};
 use crate::report::{Basis, Check, Fact, Outcome};
 use crate::statement::Subject;
 
@@ -104,10 +104,7 @@ impl Comparison {
             }
             Some((with, Err(error))) if as_declared(with) => {
                 let message = format!("the records cannot be counted again: {error}");
-                let budget = matches!(
-                    error,
-                    RecordError::TooLong { .. } | RecordError::Inflation { .. }
-                );
+                let budget = error.is_budget();
                 self.budget_reached |= budget;
                 let outcome = if budget { Outcome::Skip } else { Outcome::Fail };
                 self.check(outcome, &at, message);
@@ -131,7 +128,7 @@ impl Comparison {
         }
     }
 
-    /// Compares count, root and header. Returns whether all are the same.
+    /// Compares count, root, header and schema. Returns whether all are the same.
     fn compare_records(
         &mut self,
         subject: &Subject,
@@ -156,6 +153,12 @@ impl Comparison {
             let found = found.map_or("no header".to_owned(), |digest| digest.to_string());
             let path = format!("{place}.annotations.headerDigest.sha256");
             all_same &= self.compare_value(&path, &header.sha256.to_string(), &found);
+        }
+        if let (Some(schema), true) = (&settings.schema_digest, settings.has_rows()) {
+            let found = records.schema_digest;
+            let found = found.map_or("no schema".to_owned(), |digest| digest.to_string());
+            let path = format!("{place}.annotations.schemaDigest.sha256");
+            all_same &= self.compare_value(&path, &schema.sha256.to_string(), &found);
         }
         all_same
     }
@@ -228,6 +231,10 @@ fn tells_all(subject: &Subject, settings: &Settings) -> bool {
 }
 
 fn only_spelling(settings: &Settings) -> String {
+    if settings.has_rows() {
+        return "records identical, bytes differ: only the way in which the rows are stored changed"
+            .to_owned();
+    }
     let mut what = vec!["line ends"];
     if settings.format == Format::JsonLines {
         what.push("empty lines");
