@@ -350,3 +350,139 @@ fn guarded<T>(
     GUARDED.set(before);
     done.unwrap_or_else(|_| Err(stored.broken("it contradicts itself, so it was not read on")))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::path::Path;
+
+    use arrow_array::{ArrayRef, Int32Array};
+    use makoto::merkle::{leaf_hash, root_of};
+
+    use super::*;
+
+    /// Batches of these many rows each, and then perhaps a panic.
+    struct Made {
+        batches: std::vec::IntoIter<usize>,
+        next: i32,
+        panics: bool,
+    }
+
+    impl Batches for Made {
+        fn next(&mut self) -> Result<Option<RecordBatch>, RecordError> {
+            let Some(rows) = self.batches.next() else {
+                assert!(!self.panics, "as a decoder may");
+                return Ok(None);
+            };
+            let first = self.next;
+            self.next += rows as i32;
+            let array = Arc::new(Int32Array::from_iter_values(first..self.next)) as ArrayRef;
+            Ok(Some(
+                RecordBatch::try_from_iter([("n", array)]).expect("a batch"),
+            ))
+        }
+    }
+
+    fn pass(batches: &[usize], said: usize, panics: bool) -> Pass {
+        let file = Arc::new(File::open("/dev/null").expect("a file"));
+        let stored = Arc::new(Stored::new(file, Path::new("t"), 0, "rows"));
+        let array = Arc::new(Int32Array::from(vec![0])) as ArrayRef;
+        let batch = RecordBatch::try_from_iter([("n", array)]).expect("a batch");
+        let table = Table {
+            schema: RowSchema::of(&batch.schema(), &[]).expect("a schema"),
+            rows: said as u64,
+            batches: Box::new(Made {
+                batches: batches.to_vec().into_iter(),
+                next: 0,
+                panics,
+            }),
+        };
+        Pass::new(stored, table, 0)
+    }
+
+    #[test]
+    fn batches_of_any_size_on_any_number_of_threads_have_one_root() {
+        const COUNT: usize = 3 * ROWS + 10;
+        let leaves: Vec<_> = (0..COUNT)
+            .map(|n| leaf_hash(format!("{{\"n\":{n}}}").as_bytes()))
+            .collect();
+        for batches in [vec![COUNT], vec![1; 20], vec![7, ROWS, 2, 2 * ROWS, 1]] {
+            let count = batches.iter().sum::<usize>();
+            for threads in 1..4 {
+                let pass = pass(&batches, count, false);
+                thread::scope(|scope| {
+                    (0..threads).for_each(|_| drop(scope.spawn(|| pass.work())));
+                });
+                let records = pass.finish().expect("counted");
+                assert_eq!(records.count, count as u64);
+                assert_eq!(
+                    records.root,
+                    root_of(&leaves[..count]),
+                    "{batches:?} {threads}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_has_the_rows_that_it_says() {
+        for (said, is_right) in [(9, false), (10, true), (11, false)] {
+            let pass = pass(&[4, 6], said, false);
+            pass.work();
+            assert_eq!(pass.finish().is_ok(), is_right, "{said}");
+        }
+    }
+
+    #[test]
+    fn a_panic_of_a_decoder_is_an_error_of_the_file() {
+        let pass = pass(&[4], 4, true);
+        pass.work();
+        assert!(matches!(pass.finish(), Err(RecordError::NotATable { .. })));
+    }
+
+    #[test]
+    fn rows_out_of_all_proportion_to_their_file_are_refused() {
+        let cost = |rows: u64| rows * (64 + "{\"n\":0}".len() as u64);
+        for (most, is_right) in [(cost(10), true), (cost(10) - 1, false)] {
+            let mut pass = pass(&[10], 10, false);
+            pass.most_text = most;
+            pass.work();
+            let refused = matches!(pass.finish(), Err(RecordError::RowInflation { .. }));
+            assert_eq!(refused, !is_right);
+        }
+    }
+
+    #[test]
+    fn a_schema_that_drifts_is_told_by_its_first_other_column() {
+        use arrow_schema::{DataType, Field, Schema};
+        let schema = |fields: &[(&str, DataType)]| {
+            let fields = fields.iter();
+            let fields: Vec<_> = fields
+                .map(|(name, of)| Field::new(*name, of.clone(), true))
+                .collect();
+            RowSchema::of(&Schema::new(fields), &[]).expect("a schema")
+        };
+        let one = schema(&[("a", DataType::Int32), ("b", DataType::Utf8)]);
+        let same = schema(&[("a", DataType::Int32), ("b", DataType::LargeUtf8)]);
+        assert_eq!(one.difference(&same), None);
+        assert_eq!(one.digest(), same.digest());
+        for (other, told) in [
+            (
+                schema(&[("a", DataType::Int64), ("b", DataType::Utf8)]),
+                "int64",
+            ),
+            (
+                schema(&[("b", DataType::Utf8), ("a", DataType::Int32)]),
+                "column 1",
+            ),
+            (
+                schema(&[("a", DataType::Int32)]),
+                "\"b\", is in one of them only",
+            ),
+        ] {
+            let difference = one.difference(&other).expect("another schema");
+            assert!(difference.contains(told), "{difference}");
+            assert_ne!(one.digest(), other.digest());
+        }
+    }
+}

@@ -283,3 +283,45 @@ impl Settings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+    use crate::report::{Level, Outcome};
+
+    /// Paths of the findings that fail `json`.
+    fn failures(json: &str) -> Vec<String> {
+        let value = Json::parse(json.as_bytes(), &Limits::DEFAULT).expect("JSON");
+        let mut findings = Findings::at_level(Level::L1);
+        Settings::read(value, &At::Top, &mut findings);
+        let checks = findings.into_checks().into_iter();
+        let failed = checks.filter(|check| check.outcome == Outcome::Fail);
+        failed.map(|check| check.path).collect()
+    }
+
+    #[test]
+    fn rows_have_a_schema_and_nothing_that_only_lines_have() {
+        let digest = "a".repeat(64);
+        for format in ["parquet", "arrow"] {
+            let with = |more: &str| {
+                let schema = format!("\"schemaDigest\":{{\"sha256\":\"{digest}\"}}");
+                failures(&format!("{{\"format\":\"{format}\",{schema}{more}}}"))
+            };
+            assert_eq!(with(""), [""; 0]);
+            assert_eq!(with(",\"compression\":\"none\""), [""; 0]);
+            for (more, path) in [
+                (",\"compression\":\"gzip\"", "compression"),
+                (",\"header\":false", "header"),
+                (",\"delimiter\":\",\"", "delimiter"),
+                (",\"quote\":\"none\"", "quote"),
+                (",\"encoding\":\"bytes\"", "encoding"),
+            ] {
+                assert_eq!(with(more), [path], "{more}");
+            }
+            let bare = format!("{{\"format\":\"{format}\"}}");
+            assert_eq!(failures(&bare), ["schemaDigest"]);
+        }
+        assert_eq!(failures("{\"format\":\"csv\"}"), [""; 0]);
+    }
+}
