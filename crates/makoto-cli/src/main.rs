@@ -12,6 +12,7 @@ mod failure;
 mod progress;
 mod screen;
 mod signals;
+mod table;
 
 use std::process::ExitCode;
 

@@ -7,11 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use makoto::digest::{Digest, Hasher};
-use makoto::record::{Compression, RecordError, Records, Settings};
+use makoto::record::{Compression, Format, RecordError, Records, Settings};
 use rustix::fs::OFlags;
 
 use crate::error::{DataError, FileKind};
-use crate::rows::{self, Stored};
+use crate::rows::{self, PartRows, Stored};
 use crate::{Progress, pipeline};
 
 /// What tells one state of a file from another (FORMATS §6).
@@ -103,9 +103,35 @@ pub fn digest_file<'a>(
     progress: &'a Progress<'a>,
     copy: Option<&'a mut (dyn Write + Send + 'a)>,
 ) -> Result<FileDigest, DataError> {
+    let (found, fingerprint) = read_once(path, progress, copy, |tap| {
+        match settings.filter(|settings| settings.has_rows()) {
+            Some(settings) => {
+                let stored = Arc::new(Stored::of(&tap, settings.format));
+                let (sha256, records) = rows::run(tap, &stored, settings.format)?;
+                Ok((sha256, Some(records)))
+            }
+            None => pipeline::run(tap, settings),
+        }
+    })?;
+    let (sha256, records) = found;
+    Ok(FileDigest {
+        sha256,
+        fingerprint,
+        records,
+    })
+}
+
+/// Opens the file at `path`, lets `read` read it, and refuses what came of it when the file
+/// moved meanwhile.
+fn read_once<'a, T>(
+    path: &'a Path,
+    progress: &'a Progress<'a>,
+    copy: Option<&'a mut (dyn Write + Send + 'a)>,
+    read: impl FnOnce(Tap<'a>) -> Result<T, DataError>,
+) -> Result<(T, Fingerprint), DataError> {
     let (file, before) = open_regular(path)?;
     let file = Arc::new(file);
-    let tap = Tap {
+    let found = read(Tap {
         file: Arc::clone(&file),
         path,
         expected: before.size,
@@ -113,25 +139,12 @@ pub fn digest_file<'a>(
         progress,
         copy,
         failure: None,
-    };
-    let (sha256, records) = match settings.filter(|settings| settings.has_rows()) {
-        Some(settings) => {
-            let name = rows::name(settings.format);
-            let stored = Arc::new(Stored::new(Arc::clone(&file), path, before.size, name));
-            let (sha256, records) = rows::run(tap, &stored, settings.format)?;
-            (sha256, Some(records))
-        }
-        None => pipeline::run(tap, settings)?,
-    };
+    })?;
     let after = Fingerprint::of(&file.metadata().map_err(DataError::io(path))?);
     if before != after {
         return Err(DataError::changed(path, "its size or times moved"));
     }
-    Ok(FileDigest {
-        sha256,
-        fingerprint: before,
-        records,
-    })
+    Ok((found, before))
 }
 
 /// Hashes the file at `path` on this thread, through `buffer`.
@@ -140,23 +153,22 @@ pub(crate) fn digest_through(
     buffer: &mut [u8],
     progress: &Progress<'_>,
 ) -> Result<(Digest, Fingerprint), DataError> {
-    let (file, before) = open_regular(path)?;
-    let file = Arc::new(file);
-    let tap = Tap {
-        file: Arc::clone(&file),
-        path,
-        expected: before.size,
-        read: 0,
-        progress,
-        copy: None,
-        failure: None,
-    };
-    let digest = hash_through(tap, buffer)?;
-    let after = Fingerprint::of(&file.metadata().map_err(DataError::io(path))?);
-    if before != after {
-        return Err(DataError::changed(path, "its size or times moved"));
-    }
-    Ok((digest, before))
+    read_once(path, progress, None, |tap| hash_through(tap, buffer))
+}
+
+/// Hashes a file of a table of several files, the rows of which begin at row `first_row` of the
+/// table, from 0.
+pub(crate) fn digest_part(
+    path: &Path,
+    format: Format,
+    first_row: u64,
+    threads: usize,
+    progress: &Progress<'_>,
+) -> Result<((Digest, PartRows), Fingerprint), DataError> {
+    read_once(path, progress, None, |tap| {
+        let stored = Arc::new(Stored::of(&tap, format));
+        rows::run_part(tap, &stored, format, first_row, threads)
+    })
 }
 
 /// Digest of everything that `tap` reads, on this thread.
@@ -220,6 +232,11 @@ pub(crate) struct Tap<'a> {
 }
 
 impl Tap<'_> {
+    /// The file that is read, where it is, and its size when it was opened.
+    pub(crate) fn source(&self) -> (Arc<File>, &Path, u64) {
+        (Arc::clone(&self.file), self.path, self.expected)
+    }
+
     /// Size of the file when it was opened.
     pub(crate) fn expected(&self) -> u64 {
         self.expected

@@ -13,17 +13,21 @@ mod new_file;
 mod pipeline;
 mod rows;
 mod sidecar;
+mod table;
 
 pub use error::{DataError, FileKind};
 pub use file::{
     FileDigest, Fingerprint, apparent_compression, digest_file, entry_fingerprint, fingerprint,
 };
-pub use folder::{FolderDigest, FolderFile, Links, digest_folder, folder_files, member_path};
+pub use folder::{
+    FolderDigest, FolderFile, Links, Listing, digest_folder, folder_files, list_folder, member_path,
+};
 pub use new_file::NewFile;
 pub use sidecar::{
     Existing, Outcome, Sidecar, SidecarError, Written, attestation_path, manifest_path,
     read_manifest, write_manifest,
 };
+pub use table::{Snapshots, digest_table, snapshots};
 
 /// Is told how many more bytes were read.
 pub type Progress<'a> = dyn Fn(u64) + Sync + 'a;

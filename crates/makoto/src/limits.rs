@@ -34,6 +34,9 @@ pub struct Limits {
     /// How often a folder may be entered again by links. Thirty pairs of links can name one file
     /// a thousand million times.
     pub folder_repeats: usize,
+    /// Ways of reading a folder that statements about it ask for. Each reads all of it again;
+    /// who writes a folder leaves out the same each time.
+    pub folder_readings: usize,
     /// Bytes of a folder's manifest: about a million files with long names.
     pub manifest_bytes: usize,
     /// Bytes of the footer of a Parquet or Arrow file. Ten thousand columns in ten row groups
@@ -71,6 +74,7 @@ impl Limits {
         inflation_floor: 64 << 20,
         folder_depth: 64,
         folder_repeats: 1_000,
+        folder_readings: 8,
         manifest_bytes: 256 << 20,
         table_footer_bytes: 32 << 20,
         table_depth: 64,

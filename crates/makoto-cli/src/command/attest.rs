@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use makoto::exclude::Pattern;
 use makoto::json::Json;
 use makoto::statement::Times;
 use makoto_data::{
@@ -160,6 +161,14 @@ impl Writing<'_> {
             }
             if let Some(manifest) = &data.manifest {
                 say(format!("  files:       {}", manifest.len()));
+            }
+            if data.excluded > 0 {
+                let patterns: Vec<_> = data.exclude.iter().map(Pattern::as_str).collect();
+                say(format!(
+                    "  not covered: {}, by the names {}",
+                    data.excluded,
+                    Plain(&patterns.join(", "))
+                ));
             }
         }
         for (path, written) in written {

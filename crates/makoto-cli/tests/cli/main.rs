@@ -20,6 +20,7 @@ mod run;
 mod run_refuses;
 mod sandbox;
 mod stop;
+mod tables;
 mod terminal;
 mod transform;
 mod two_readings;

@@ -94,7 +94,6 @@ pub(crate) const BYTE_ARRAY: i32 = 6;
 
 /// Repetitions.
 pub(crate) const REQUIRED: i32 = 0;
-pub(crate) const OPTIONAL: i32 = 1;
 pub(crate) const REPEATED: i32 = 2;
 
 /// Encodings.

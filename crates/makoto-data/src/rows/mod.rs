@@ -67,14 +67,8 @@ impl Table {
     }
 }
 
-/// Words for a format, for errors.
-pub(crate) fn name(format: Format) -> &'static str {
-    match format {
-        Format::Parquet => "Parquet",
-        Format::Arrow => "an Arrow IPC file",
-        Format::Csv | Format::JsonLines => "lines",
-    }
-}
+/// The rows of a part of a larger table.
+pub(crate) type PartRows = Result<(Range, RowSchema), RecordError>;
 
 /// Hashes what `tap` reads, and counts the rows of the table in the same file.
 pub(crate) fn run(
@@ -82,11 +76,33 @@ pub(crate) fn run(
     stored: &Arc<Stored>,
     format: Format,
 ) -> Result<(Digest, Result<Records, RecordError>), DataError> {
+    let threads = thread::available_parallelism().map_or(1, |n| n.get().min(MOST_THREADS));
+    let (digest, rows) = run_part(tap, stored, format, 0, threads)?;
+    let records = rows.and_then(|(range, schema)| {
+        Ok(Records {
+            count: range.len(),
+            root: range.root(),
+            header_digest: None,
+            schema_digest: Some(schema.digest()?),
+        })
+    });
+    Ok((digest, records))
+}
+
+/// As [`run`], of a table whose first row is row `first_row` of a larger one, from 0.
+pub(crate) fn run_part(
+    tap: Tap<'_>,
+    stored: &Arc<Stored>,
+    format: Format,
+    first_row: u64,
+    threads: usize,
+) -> Result<(Digest, PartRows), DataError> {
     let threads = match stored.size {
         0..=SMALL => 1,
-        _ => thread::available_parallelism().map_or(1, |n| n.get().min(MOST_THREADS)),
+        _ => threads,
     };
-    let pass = Table::open(stored, format).map(|table| Pass::new(Arc::clone(stored), table, 0));
+    let pass = Table::open(stored, format);
+    let pass = pass.map(|table| Pass::new(Arc::clone(stored), table, first_row));
     let digest = thread::scope(|scope| {
         if let Ok(pass) = &pass {
             (1..threads).for_each(|_| drop(scope.spawn(|| pass.work())));
@@ -99,17 +115,18 @@ pub(crate) fn run(
         }
         digest
     });
-    let records = pass.and_then(Pass::finish);
+    let rows = pass.and_then(Pass::finish);
     match stored.take_failure() {
         Some(failure) => Err(failure),
-        None => Ok((digest?, records)),
+        None => Ok((digest?, rows)),
     }
 }
 
 /// The way of the rows of one table into their tree.
-pub(crate) struct Pass {
+struct Pass {
     stored: Arc<Stored>,
     schema: RowSchema,
+    first_row: u64,
     source: Mutex<Source>,
     tree: Mutex<Tree>,
     /// Bytes of text written so far, and how many may be.
@@ -147,11 +164,12 @@ struct Tree {
 
 impl Pass {
     /// A pass over a table whose first row is row `first_row` of the dataset, from 0.
-    pub(crate) fn new(stored: Arc<Stored>, table: Table, first_row: u64) -> Self {
+    fn new(stored: Arc<Stored>, table: Table, first_row: u64) -> Self {
         let limits = Limits::DEFAULT;
         let in_proportion = stored.size.saturating_mul(limits.row_inflation_ratio);
         Self {
             schema: table.schema,
+            first_row,
             source: Mutex::new(Source {
                 batches: table.batches,
                 batch: None,
@@ -173,7 +191,7 @@ impl Pass {
     }
 
     /// Takes part in the work until there is none left.
-    pub(crate) fn work(&self) {
+    fn work(&self) {
         let mut text = Vec::new();
         while let Some(part) = self.take() {
             let range = guarded(&self.stored, || self.leaves(&part, &mut text));
@@ -226,7 +244,9 @@ impl Pass {
         let start = part.rows.start;
         for row in part.rows.clone() {
             text.clear();
-            rows.write(row, text, || part.first_row + (row - start) as u64 + 1)?;
+            rows.write(row, text, || {
+                part.first_row - self.first_row + (row - start) as u64 + 1
+            })?;
             range.push(hasher.hash(text));
             written += text.len() as u64 + EACH;
             if written > OFTEN {
@@ -248,19 +268,7 @@ impl Pass {
     }
 
     /// What came of it.
-    pub(crate) fn finish(self) -> Result<Records, RecordError> {
-        let range = self.finish_range()?;
-        let (range, schema) = range;
-        Ok(Records {
-            count: range.len(),
-            root: range.root(),
-            header_digest: None,
-            schema_digest: Some(schema.digest()?),
-        })
-    }
-
-    /// What came of it, as a part of a larger dataset.
-    pub(crate) fn finish_range(self) -> Result<(Range, RowSchema), RecordError> {
+    fn finish(self) -> PartRows {
         let into = PoisonError::into_inner;
         let tree = self.tree.into_inner().unwrap_or_else(into);
         match tree.bad {
@@ -353,6 +361,7 @@ fn guarded<T>(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
     use std::fs::File;
     use std::path::Path;
 
@@ -363,14 +372,14 @@ mod tests {
 
     /// Batches of these many rows each, and then perhaps a panic.
     struct Made {
-        batches: std::vec::IntoIter<usize>,
+        batches: VecDeque<usize>,
         next: i32,
         panics: bool,
     }
 
     impl Batches for Made {
         fn next(&mut self) -> Result<Option<RecordBatch>, RecordError> {
-            let Some(rows) = self.batches.next() else {
+            let Some(rows) = self.batches.pop_front() else {
                 assert!(!self.panics, "as a decoder may");
                 return Ok(None);
             };
@@ -385,14 +394,14 @@ mod tests {
 
     fn pass(batches: &[usize], said: usize, panics: bool) -> Pass {
         let file = Arc::new(File::open("/dev/null").expect("a file"));
-        let stored = Arc::new(Stored::new(file, Path::new("t"), 0, "rows"));
+        let stored = Arc::new(Stored::new(file, Path::new("t"), 0, Format::Parquet));
         let array = Arc::new(Int32Array::from(vec![0])) as ArrayRef;
         let batch = RecordBatch::try_from_iter([("n", array)]).expect("a batch");
         let table = Table {
             schema: RowSchema::of(&batch.schema(), &[]).expect("a schema"),
             rows: said as u64,
             batches: Box::new(Made {
-                batches: batches.to_vec().into_iter(),
+                batches: batches.iter().copied().collect(),
                 next: 0,
                 panics,
             }),
@@ -413,10 +422,10 @@ mod tests {
                 thread::scope(|scope| {
                     (0..threads).for_each(|_| drop(scope.spawn(|| pass.work())));
                 });
-                let records = pass.finish().expect("counted");
-                assert_eq!(records.count, count as u64);
+                let (range, _) = pass.finish().expect("counted");
+                assert_eq!(range.len(), count as u64);
                 assert_eq!(
-                    records.root,
+                    range.root(),
                     root_of(&leaves[..count]),
                     "{batches:?} {threads}"
                 );

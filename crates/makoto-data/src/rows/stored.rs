@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use makoto::limits::Limits;
-use makoto::record::RecordError;
+use makoto::record::{Format, RecordError};
 
 use crate::error::DataError;
+use crate::file::Tap;
 
 /// A file of a table.
 #[derive(Debug)]
@@ -18,20 +19,31 @@ pub(crate) struct Stored {
     path: PathBuf,
     /// Bytes in it when it was opened.
     pub(crate) size: u64,
+    /// Its format in words, for errors.
     format: &'static str,
     /// What made a read fail, where the file is not to blame for it.
     failure: Mutex<Option<DataError>>,
 }
 
 impl Stored {
-    pub(crate) fn new(file: Arc<File>, path: &Path, size: u64, format: &'static str) -> Self {
+    pub(crate) fn new(file: Arc<File>, path: &Path, size: u64, format: Format) -> Self {
         Self {
             file,
             path: path.to_owned(),
             size,
-            format,
+            format: match format {
+                Format::Parquet => "Parquet",
+                Format::Arrow => "an Arrow IPC file",
+                Format::Csv | Format::JsonLines => "a table",
+            },
             failure: Mutex::new(None),
         }
+    }
+
+    /// The file that `tap` reads.
+    pub(crate) fn of(tap: &Tap<'_>, format: Format) -> Self {
+        let (file, path, size) = tap.source();
+        Self::new(file, path, size, format)
     }
 
     /// Reads exactly `length` bytes at `offset`.
@@ -69,7 +81,7 @@ impl Stored {
     }
 
     /// The error that the file is not as its format says.
-    pub(super) fn broken(&self, why: impl Into<String>) -> RecordError {
+    pub(crate) fn broken(&self, why: impl Into<String>) -> RecordError {
         RecordError::NotATable {
             format: self.format,
             why: why.into(),

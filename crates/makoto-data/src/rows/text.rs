@@ -11,7 +11,7 @@ const DAY: i64 = 24 * 60 * 60;
 /// Appends a string as RFC 8785 writes it. `bytes` may be anything; what is not UTF-8 is refused.
 pub(super) fn string(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), &'static str> {
     // Folded and not searched, so that the compiler looks at sixteen bytes at once.
-    let plain = |&byte: &u8| byte >= 0x20 && byte < 0x80 && byte != b'"' && byte != b'\\';
+    let plain = |byte: &u8| !matches!(*byte, 0..0x20 | b'"' | b'\\' | 0x80..);
     out.push(b'"');
     if bytes.iter().fold(true, |all, byte| all & plain(byte)) {
         out.extend_from_slice(bytes);

@@ -131,6 +131,24 @@ pub enum RecordError {
         /// The budget.
         limit: u64,
     },
+    /// What is wrong is in one file of a folder.
+    #[error("{file:?}: {source}")]
+    InFile {
+        /// Path of the file in the folder.
+        file: String,
+        /// What is wrong.
+        source: Box<RecordError>,
+    },
+    /// Two files of a folder are no parts of one table.
+    #[error("the schemas of {one:?} and {other:?} differ: {difference}")]
+    Drift {
+        /// Path of the first file of the folder.
+        one: String,
+        /// Path of the file with another schema.
+        other: String,
+        /// The first column that differs.
+        difference: String,
+    },
     /// The rows are far larger than the stored bytes.
     #[error("its rows as text are more than {ratio} times its stored size")]
     RowInflation {
@@ -148,12 +166,14 @@ impl RecordError {
             | Self::RowTooLong { .. }
             | Self::TableTooLarge { .. }
             | Self::RowInflation { .. } => true,
+            Self::InFile { source, .. } => source.is_budget(),
             Self::Quoting { .. }
             | Self::Record { .. }
             | Self::NotCompressed(_)
             | Self::NotATable { .. }
             | Self::Column { .. }
-            | Self::Row { .. } => false,
+            | Self::Row { .. }
+            | Self::Drift { .. } => false,
         }
     }
 }

@@ -1,11 +1,17 @@
 //! Comparing a subject with what was found in the data (V3).
 
-use super::{Evidence, FileEvidence, FolderEvidence, MemberEvidence, declared_settings};
+use super::{
+    Evidence, FileEvidence, FolderEvidence, FolderReading, MemberEvidence, declared_settings,
+};
+use crate::exclude::Pattern;
 use crate::json::{Json, segment};
 use crate::manifest::Difference;
-use crate::record::{Compression, Encoding, Format, Records, Settings};
+use crate::record::{Compression, Encoding, Format, RecordError, Records, Settings};
 use crate::report::{Basis, Check, Fact, Outcome};
-use crate::statement::Subject;
+use crate::statement::{FOLDER_ANNOTATION, Subject};
+
+/// Why counts and roots without settings are not checked.
+const NOT_SAID: &str = "the statement does not say how the records were counted";
 
 /// What came of comparing a subject with the data.
 pub(super) struct Comparison {
@@ -49,13 +55,14 @@ impl Comparison {
                 self.check(Outcome::Fail, &path, message);
             }
             Evidence::File(file) => self.compare_file(subject, file, place),
-            Evidence::Folder(folder) => {
-                self.compare_folder(subject, folder, place);
-                self.not_counted(subject, place);
-            }
+            Evidence::Folder(folder) => self.compare_table(subject, folder, place),
             Evidence::Member(member) => {
                 self.compare_member(subject, member, &path);
-                self.not_counted(subject, place);
+                let why = match declared_settings(subject) {
+                    Some(_) => "one file of the folder was looked at",
+                    None => NOT_SAID,
+                };
+                self.not_counted(subject, place, why);
             }
         }
         for key in subject.digest.extra.keys() {
@@ -69,14 +76,14 @@ impl Comparison {
     }
 
     /// Warns of declared counts and roots that nobody counted again.
-    fn not_counted(&mut self, subject: &Subject, place: &str) {
+    fn not_counted(&mut self, subject: &Subject, place: &str, why: &str) {
         let declared = [
             ("recordCount", subject.digest.record_count.is_some()),
             ("merkleRoot", subject.digest.merkle_root.is_some()),
         ];
         for (key, _) in declared.into_iter().filter(|(_, there)| *there) {
             let path = format!("{place}.digest.{key}");
-            let message = "not checked: the statement does not say how the records were counted";
+            let message = format!("not checked: {why}");
             self.check(Outcome::Warn, &path, message);
         }
     }
@@ -89,7 +96,7 @@ impl Comparison {
             self.facts.push(recomputed("size", file.bytes.into()));
         }
         let Some(settings) = declared_settings(subject) else {
-            self.not_counted(subject, place);
+            self.not_counted(subject, place, NOT_SAID);
             return;
         };
         let at = format!("{place}.annotations");
@@ -102,13 +109,7 @@ impl Comparison {
                     self.check(Outcome::Warn, &sha256_path, message);
                 }
             }
-            Some((with, Err(error))) if as_declared(with) => {
-                let message = format!("the records cannot be counted again: {error}");
-                let budget = error.is_budget();
-                self.budget_reached |= budget;
-                let outcome = if budget { Outcome::Skip } else { Outcome::Fail };
-                self.check(outcome, &at, message);
-            }
+            Some((with, Err(error))) if as_declared(with) => self.cannot_count(error, &at),
             // The data passes by its bytes, and its records must pass too.
             _ if same => self.check(Outcome::Fail, &at, "the records were not counted again"),
             Some((with, Ok(records))) if with.same_records(settings) => {
@@ -126,6 +127,16 @@ impl Comparison {
             // The bytes differ already.
             _ => {}
         }
+    }
+
+    /// Records that were counted once and cannot be counted again are not those that were; when
+    /// a budget was reached, nothing is known of them.
+    fn cannot_count(&mut self, error: &RecordError, at: &str) {
+        let budget = error.is_budget();
+        self.budget_reached |= budget;
+        let outcome = if budget { Outcome::Skip } else { Outcome::Fail };
+        let message = format!("the records cannot be counted again: {error}");
+        self.check(outcome, at, message);
     }
 
     /// Compares count, root, header and schema. Returns whether all are the same.
@@ -163,14 +174,62 @@ impl Comparison {
         all_same
     }
 
-    fn compare_folder(&mut self, subject: &Subject, folder: &FolderEvidence, place: &str) {
+    /// Compares a folder, what it leaves out, and the rows of its files if they are counted.
+    fn compare_table(&mut self, subject: &Subject, folder: &FolderEvidence, place: &str) {
+        let same = self.compare_folder(subject, folder, place);
+        let at = format!("{place}.annotations");
+        let exclude_at = format!("{at}{}.exclude", segment(FOLDER_ANNOTATION));
+        let declared = FolderReading::of(subject);
+        if declared != folder.reading {
+            // It would pass by what another statement leaves out.
+            if same {
+                let message = "the folder was not read as this statement says";
+                self.check(Outcome::Fail, &exclude_at, message);
+            }
+            return;
+        }
+        if folder.excluded > 0 {
+            let patterns = declared.exclude.iter().map(Pattern::as_str);
+            let message = format!(
+                "{} file(s) are not covered: the statement leaves out what is named {}",
+                folder.excluded,
+                patterns.collect::<Vec<_>>().join(", ")
+            );
+            self.check(Outcome::Warn, &exclude_at, message);
+        }
+        match (&declared.settings, &folder.records) {
+            (Some(settings), Some(Ok(records))) => {
+                let rows_same = self.compare_records(subject, settings, records, place);
+                if !same && rows_same && tells_all(subject, settings) {
+                    let path = format!("{place}.digest.dirHash");
+                    self.check(Outcome::Warn, &path, only_spelling(settings));
+                }
+            }
+            (Some(_), Some(Err(error))) => self.cannot_count(error, &at),
+            (Some(_), None) if same => {
+                self.check(Outcome::Fail, &at, "the records were not counted again");
+            }
+            (Some(_), None) => {}
+            (None, _) => {
+                let why = match declared_settings(subject) {
+                    Some(_) => "lines of the files of a folder are not counted",
+                    None => NOT_SAID,
+                };
+                self.not_counted(subject, place, why);
+            }
+        }
+    }
+
+    /// Compares the digest of a folder, and tells which files differ. Returns whether it is the
+    /// same.
+    fn compare_folder(&mut self, subject: &Subject, folder: &FolderEvidence, place: &str) -> bool {
         let declared = subject.digest.sha256;
         let found = folder.found.dir_hash();
         let path = format!("{place}.digest.dirHash");
         if self.compare_value(&path, &declared.to_string(), &found.to_string()) {
             let files = folder.found.len() as u64;
             self.facts.push(recomputed("files", files.into()));
-            return;
+            return true;
         }
         let stored = folder.stored.as_ref();
         let Some(stored) = stored.filter(|stored| stored.dir_hash() == declared) else {
@@ -180,7 +239,7 @@ impl Comparison {
             };
             let message = format!("{why}, so the files that differ cannot be named");
             self.check(Outcome::Skip, &path, message);
-            return;
+            return false;
         };
         for difference in stored.differences(&folder.found) {
             let (path, message) = match &difference {
@@ -190,6 +249,7 @@ impl Comparison {
             };
             self.check(Outcome::Fail, path, message);
         }
+        false
     }
 
     /// Compares one file with the folder's manifest, once that is known to be the attested one.
