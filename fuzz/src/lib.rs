@@ -57,7 +57,7 @@ pub fn records(data: &[u8]) {
         settings.encoding = Some(Encoding::Rfc8785);
     }
     let _ = Records::of(data, &settings);
-    let splitter = settings.splitter();
+    let splitter = settings.splitter().expect("a format of lines");
     let mut whole = Vec::new();
     if splitter.split(data, true, &mut whole).is_err() {
         return;

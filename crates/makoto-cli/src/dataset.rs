@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use makoto::attestation::Attestation;
 use makoto::digest::Digest;
+use makoto::exclude::{FolderSettings, Pattern};
 use makoto::json::{Json, Object};
 use makoto::manifest::Manifest;
 use makoto::record::{
@@ -13,23 +14,24 @@ use makoto::record::{
 };
 use makoto::report::Level;
 use makoto::shape::Shape as _;
-use makoto::statement::{RECORDS_ANNOTATION, Statement};
+use makoto::statement::{FOLDER_ANNOTATION, RECORDS_ANNOTATION, Statement};
 use makoto_data::{
-    Catalog, Fingerprint, Links, Sidecar, apparent_compression, attestation_path, digest_file,
-    digest_folder, place_of,
+    Catalog, Fingerprint, Links, Progress, Sidecar, apparent_compression, attestation_path,
+    digest_file, digest_folder, digest_table, place_of,
 };
 
 use crate::command::newest_last;
 use crate::failure::Failure;
 use crate::progress::Bar;
 use crate::screen::Plain;
+use crate::table::{self, table_format};
 
 /// How records are counted.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Records")]
 pub(crate) struct RecordArgs {
     /// Format of the data; `auto` goes by the end of the name (.csv, .tsv, .jsonl, .ndjson, also
-    /// with .gz or .zst)
+    /// with .gz or .zst; .parquet, .pq; .arrow, .feather, .ipc)
     #[arg(long, value_enum, default_value_t = FormatArg::Auto)]
     pub(crate) format: FormatArg,
 
@@ -52,6 +54,14 @@ pub(crate) struct RecordArgs {
     /// Count links in a folder as what they name, as long as that is inside the folder
     #[arg(long)]
     pub(crate) follow: bool,
+
+    /// Leave out of a folder what has this name: a name, with `*` for any characters (repeatable)
+    #[arg(long, value_name = "PATTERN", value_parser = pattern)]
+    pub(crate) exclude: Vec<Pattern>,
+
+    /// Leave nothing out of a table by itself; else `_SUCCESS`, `*.crc` and hidden files are
+    #[arg(long)]
+    pub(crate) no_default_excludes: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -64,6 +74,10 @@ pub(crate) enum FormatArg {
     Csv,
     /// JSON Lines
     Jsonl,
+    /// Apache Parquet; records are rows
+    Parquet,
+    /// Arrow IPC file or Feather 2; records are rows
+    Arrow,
 }
 
 fn separator(text: &str) -> Result<Separator, String> {
@@ -71,6 +85,10 @@ fn separator(text: &str) -> Result<Separator, String> {
         "tab" => Ok(Separator::TAB),
         _ => Separator::parse(text).ok_or_else(|| "needed one ASCII character or `tab`".to_owned()),
     }
+}
+
+fn pattern(text: &str) -> Result<Pattern, String> {
+    Pattern::parse(text).ok_or_else(|| format!("needed {}", Pattern::NEEDED))
 }
 
 fn quote(text: &str) -> Result<Quote, String> {
@@ -99,12 +117,19 @@ impl RecordArgs {
         let format = match (self.format, extension) {
             (FormatArg::Csv, _) | (FormatArg::Auto, "csv" | "tsv") => Format::Csv,
             (FormatArg::Jsonl, _) | (FormatArg::Auto, "jsonl" | "ndjson") => Format::JsonLines,
+            (FormatArg::Parquet, _) => Format::Parquet,
+            (FormatArg::Arrow, _) => Format::Arrow,
+            (FormatArg::Auto, _) if let Some(format) = table_format(path) => format,
             (FormatArg::Bytes, _) | (FormatArg::Auto, _) => {
                 self.refuse_leftovers("needs --format csv or jsonl", false, false)?;
                 return Ok(None);
             }
         };
         let mut settings = Settings::for_format(format);
+        if settings.has_rows() {
+            self.refuse_leftovers("needs --format csv or jsonl", false, false)?;
+            return Ok(Some(settings));
+        }
         settings.compression = Some(apparent_compression(path)?);
         match format {
             Format::Csv => {
@@ -124,7 +149,7 @@ impl RecordArgs {
                     ));
                 }
             }
-            Format::JsonLines => {
+            _ => {
                 self.refuse_leftovers("needs CSV", false, true)?;
                 if self.canonical {
                     settings.encoding = Some(Encoding::Rfc8785);
@@ -167,6 +192,9 @@ pub(crate) struct Measured {
     pub(crate) bytes: u64,
     pub(crate) records: Option<(Settings, Records)>,
     pub(crate) manifest: Option<Manifest>,
+    /// What of a folder is left out, and how many files that are there.
+    pub(crate) exclude: Vec<Pattern>,
+    pub(crate) excluded: usize,
     /// State of a file; a folder has one for each of its files.
     pub(crate) fingerprint: Option<Fingerprint>,
 }
@@ -227,16 +255,10 @@ impl Measured {
         let bar = Bar::reading(path);
         let progress = |bytes| bar.add(bytes);
         if path.is_dir() {
-            args.refuse_leftovers("needs a file, not a folder", false, false)?;
-            let folder = digest_folder(path, args.links(), &progress)?;
-            return Ok(Self {
-                path: path.to_owned(),
-                sha256: folder.manifest.dir_hash(),
-                bytes: folder.bytes,
-                records: None,
-                manifest: Some(folder.manifest),
-                fingerprint: None,
-            });
+            return Self::read_folder(path, args, bad_records, &progress);
+        }
+        if bad_records == BadRecords::Refuse && !args.exclude.is_empty() {
+            return Err(Failure::usage("--exclude needs a folder"));
         }
         let settings = args.settings(path)?;
         let digest = digest_file(path, settings.as_ref(), &progress, None)?;
@@ -253,7 +275,54 @@ impl Measured {
             bytes: digest.fingerprint.size,
             records,
             manifest: None,
+            exclude: Vec::new(),
+            excluded: 0,
             fingerprint: Some(digest.fingerprint),
+        })
+    }
+
+    fn read_folder(
+        path: &Path,
+        args: &RecordArgs,
+        bad_records: BadRecords,
+        progress: &Progress<'_>,
+    ) -> Result<Self, Failure> {
+        args.refuse_leftovers("needs a file, not a folder", false, false)?;
+        // An input is what its own attestation is about.
+        let attested = match bad_records {
+            BadRecords::Skip => table::reading_of_own_attestation(path)?,
+            BadRecords::Refuse => None,
+        };
+        if bad_records == BadRecords::Refuse && args.format != FormatArg::Bytes {
+            table::refuse_snapshots(path)?;
+        }
+        let reading = match attested {
+            Some(reading) => reading,
+            None => table::reading(path, args)?,
+        };
+        let (links, exclude) = (args.links(), &reading.exclude);
+        let (folder, records) = match reading.settings {
+            None => (digest_folder(path, links, exclude, progress)?, None),
+            Some(settings) => {
+                let table = digest_table(path, links, exclude, settings.format, progress)?;
+                let (folder, records) = table;
+                let records = match (records, bad_records) {
+                    (Ok(records), _) => Some((settings, records)),
+                    (Err(_), BadRecords::Skip) => None,
+                    (Err(error), BadRecords::Refuse) => return Err(records_refused(path, &error)),
+                };
+                (folder, records)
+            }
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            sha256: folder.manifest.dir_hash(),
+            bytes: folder.bytes,
+            records,
+            manifest: Some(folder.manifest),
+            exclude: reading.exclude,
+            excluded: folder.excluded,
+            fingerprint: None,
         })
     }
 
@@ -265,6 +334,8 @@ impl Measured {
             bytes: 0,
             records: None,
             manifest: None,
+            exclude: Vec::new(),
+            excluded: 0,
             fingerprint: None,
         }
     }
@@ -280,6 +351,7 @@ impl Measured {
         let sha256: Json = self.sha256.to_string().into();
         let mut digest = Object::from_iter([("sha256", sha256.clone())]);
         let mut subject = Object::from_iter([("name", name)]);
+        let mut annotations = Object::default();
         if self.manifest.is_some() {
             digest.insert("dirHash", sha256);
         }
@@ -288,9 +360,16 @@ impl Measured {
             digest.insert("merkleRoot", records.root.to_string().into());
             let mut settings = settings.clone();
             settings.header_digest = records.header_digest.map(Sha256Set::new);
-            let annotation = [(RECORDS_ANNOTATION, settings.write())];
-            subject.insert("annotations", annotation.into());
+            settings.schema_digest = records.schema_digest.map(Sha256Set::new);
+            annotations.insert(RECORDS_ANNOTATION, settings.write());
             subject.insert("mediaType", media_type(&settings).into());
+        }
+        if !self.exclude.is_empty() {
+            let folder = FolderSettings::new(self.exclude.clone());
+            annotations.insert(FOLDER_ANNOTATION, folder.write());
+        }
+        if !annotations.is_empty() {
+            subject.insert("annotations", Json::Object(annotations));
         }
         subject.insert("digest", Json::Object(digest));
         Json::Object(subject)
@@ -354,6 +433,10 @@ pub(crate) struct Attested {
 
 fn records_refused(path: &Path, error: &RecordError) -> Failure {
     let failure = Failure::usage(format!("{}: {error}", Plain(&path.to_string_lossy())));
+    let error = match error {
+        RecordError::InFile { source, .. } => source.as_ref(),
+        error => error,
+    };
     failure.hint(match error {
         RecordError::Quoting { .. } => {
             "--quote and --delimiter say how it is quoted; --format bytes attests it without counting records"
@@ -361,8 +444,21 @@ fn records_refused(path: &Path, error: &RecordError) -> Failure {
         RecordError::Record { .. } | RecordError::TooLong { .. } => {
             "mend the record; --format bytes attests the file without counting records"
         }
-        RecordError::NotCompressed(_) | RecordError::Inflation { .. } => {
+        RecordError::Drift { .. } => {
+            "write the files with one schema; --format bytes attests the bytes of the folder only"
+        }
+        RecordError::InFile { .. }
+        | RecordError::NotCompressed(_)
+        | RecordError::Inflation { .. }
+        | RecordError::NotATable { .. }
+        | RecordError::RowInflation { .. } => {
             "--format bytes attests the stored bytes without looking inside"
+        }
+        RecordError::Column { .. } | RecordError::Row { .. } | RecordError::RowTooLong { .. } => {
+            "write the table with other columns or values; --format bytes attests the file without counting rows"
+        }
+        RecordError::TableTooLarge { .. } => {
+            "write it in smaller row groups, pages or batches; --format bytes attests the file without counting rows"
         }
     })
 }
@@ -372,6 +468,8 @@ fn media_type(settings: &Settings) -> &'static str {
         (Compression::Gzip, _) => "application/gzip",
         (Compression::Zstd, _) => "application/zstd",
         (Compression::None, Format::JsonLines) => "application/x-ndjson",
+        (Compression::None, Format::Parquet) => "application/vnd.apache.parquet",
+        (Compression::None, Format::Arrow) => "application/vnd.apache.arrow.file",
         (Compression::None, Format::Csv) => match settings.delimiter {
             Some(Separator::TAB) => "text/tab-separated-values",
             _ => "text/csv",

@@ -90,6 +90,9 @@ impl From<DataError> for Failure {
             DataError::LinkOut { .. } => {
                 failure.hint("copy what the link names into the folder, or remove the link")
             }
+            DataError::NothingLeft { .. } => failure.hint(
+                "leave out less with --exclude, or nothing by default with --no-default-excludes",
+            ),
             DataError::Name { .. } => failure.hint("rename the file"),
             DataError::Io { source, .. } if source.kind() == ErrorKind::NotFound => {
                 failure.hint("check the path; it is taken from the folder you are in")

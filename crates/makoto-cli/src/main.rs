@@ -17,6 +17,7 @@ mod progress;
 mod screen;
 mod signals;
 mod sink;
+mod table;
 mod target;
 mod writing;
 

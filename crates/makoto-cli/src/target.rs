@@ -5,11 +5,12 @@ use std::str::FromStr;
 
 use makoto::attestation::Attestation;
 use makoto::digest::Digest;
-use makoto_data::{Catalog, Links, attestation_path, digest_file, digest_folder};
+use makoto_data::{Catalog, Links, attestation_path, digest_file};
 
 use crate::failure::Failure;
 use crate::progress::Bar;
 use crate::screen::Plain;
+use crate::table::attested_folder;
 
 /// Data at a path, or `sha256:HEX` of it.
 #[derive(Debug, Clone)]
@@ -58,7 +59,7 @@ impl Target {
     pub(crate) fn sha256(&self, catalog: &Catalog) -> Result<Digest, Failure> {
         match self {
             Self::Data(path) => {
-                let sha256 = digest_of(path)?;
+                let sha256 = digest_of(path, catalog)?;
                 refuse_other_bytes(path, &sha256, catalog)?;
                 Ok(sha256)
             }
@@ -87,15 +88,13 @@ impl Target {
 }
 
 /// SHA-256 of a file, or dirHash of a folder.
-fn digest_of(path: &Path) -> Result<Digest, Failure> {
-    let bar = Bar::reading(path);
-    let progress = |bytes| bar.add(bytes);
-    match path.is_dir() {
-        true => Ok(digest_folder(path, Links::Refuse, &progress)?
-            .manifest
-            .dir_hash()),
-        false => Ok(digest_file(path, None, &progress, None)?.sha256),
+fn digest_of(path: &Path, catalog: &Catalog) -> Result<Digest, Failure> {
+    if path.is_dir() {
+        let (folder, _) = attested_folder(path, Links::Refuse, catalog)?;
+        return Ok(folder.manifest.dir_hash());
     }
+    let bar = Bar::reading(path);
+    Ok(digest_file(path, None, &|bytes| bar.add(bytes), None)?.sha256)
 }
 
 /// Data whose own attestation is about other bytes is not what it was attested to be; nothing

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use makoto::attestation::Attestation;
 use makoto::digest::Digest;
+use makoto::exclude::Pattern;
 use makoto::json::Json;
 use makoto::secret::Masked;
 use makoto::statement::{Times, same_facts};
@@ -185,6 +186,14 @@ impl Writing<'_> {
             }
             if let Some(manifest) = &data.manifest {
                 say(format!("  files:       {}", manifest.len()));
+            }
+            if data.excluded > 0 {
+                let patterns: Vec<_> = data.exclude.iter().map(Pattern::as_str).collect();
+                say(format!(
+                    "  not covered: {}, by the names {}",
+                    data.excluded,
+                    Plain(&patterns.join(", "))
+                ));
             }
         }
         for (path, written) in &put.sidecars {

@@ -59,6 +59,14 @@ pub enum DataError {
         /// The folder.
         path: PathBuf,
     },
+    /// Everything in a folder is left out.
+    #[error("nothing of {} is left to attest: all {excluded} file(s) in it are excluded", path.display())]
+    NothingLeft {
+        /// The folder.
+        path: PathBuf,
+        /// How many files there are.
+        excluded: usize,
+    },
     /// A name that a manifest cannot hold.
     #[error("{} cannot be attested", path.display())]
     Name {

@@ -7,10 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use makoto::digest::{Digest, Hasher};
-use makoto::record::{Compression, RecordError, Records, Settings};
+use makoto::record::{Compression, Format, RecordError, Records, Settings};
 use rustix::fs::OFlags;
 
 use crate::error::{DataError, FileKind};
+use crate::rows::{self, PartRows, Stored};
 use crate::{Progress, pipeline};
 
 /// What tells one state of a file from another (FORMATS §6).
@@ -109,6 +110,33 @@ pub fn digest_file<'a>(
     progress: &'a Progress<'a>,
     copy: Option<&'a mut (dyn Write + Send + 'a)>,
 ) -> Result<FileDigest, DataError> {
+    let (found, fingerprint) = read_once(path, progress, copy, |tap, file| {
+        match settings.filter(|settings| settings.has_rows()) {
+            Some(settings) => {
+                let stored = Stored::new(file, path, tap.expected(), settings.format);
+                let stored = Arc::new(stored);
+                let (sha256, records) = rows::run(tap, &stored, settings.format)?;
+                Ok((sha256, Some(records)))
+            }
+            None => pipeline::run(tap, settings),
+        }
+    })?;
+    let (sha256, records) = found;
+    Ok(FileDigest {
+        sha256,
+        fingerprint,
+        records,
+    })
+}
+
+/// Opens the file at `path`, lets `read` read it, and refuses what came of it when the file
+/// moved meanwhile.
+fn read_once<'a, T>(
+    path: &'a Path,
+    progress: &'a Progress<'a>,
+    copy: Option<&'a mut (dyn Write + Send + 'a)>,
+    read: impl FnOnce(Tap<'a>, Arc<File>) -> Result<T, DataError>,
+) -> Result<(T, Fingerprint), DataError> {
     let (file, before) = open_regular(path)?;
     let file = Arc::new(file);
     let tap = Tap {
@@ -120,16 +148,12 @@ pub fn digest_file<'a>(
         copy,
         failure: None,
     };
-    let (sha256, records) = pipeline::run(tap, settings)?;
+    let found = read(tap, Arc::clone(&file))?;
     let after = Fingerprint::of(&file.metadata().map_err(DataError::io(path))?);
     if before != after {
         return Err(DataError::changed(path, "its size or times moved"));
     }
-    Ok(FileDigest {
-        sha256,
-        fingerprint: before,
-        records,
-    })
+    Ok((found, before))
 }
 
 /// Hashes the file at `path` on this thread, through `buffer`.
@@ -138,29 +162,37 @@ pub(crate) fn digest_through(
     buffer: &mut [u8],
     progress: &Progress<'_>,
 ) -> Result<(Digest, Fingerprint), DataError> {
-    let (file, before) = open_regular(path)?;
-    let file = Arc::new(file);
-    let mut tap = Tap {
-        source: Source::File(Arc::clone(&file)),
-        path,
-        expected: before.size,
-        read: 0,
-        progress,
-        copy: None,
-        failure: None,
-    };
+    read_once(path, progress, None, |tap, _| hash_through(tap, buffer))
+}
+
+/// Hashes a file of a table of several files, the rows of which begin at row `first_row` of the
+/// table, from 0.
+pub(crate) fn digest_part(
+    path: &Path,
+    format: Format,
+    first_row: u64,
+    threads: usize,
+    progress: &Progress<'_>,
+) -> Result<((Digest, PartRows), Fingerprint), DataError> {
+    read_once(path, progress, None, |tap, file| {
+        let stored = Arc::new(Stored::new(file, path, tap.expected(), format));
+        rows::run_part(tap, &stored, format, first_row, threads)
+    })
+}
+
+/// Digest of everything that `tap` reads, on this thread.
+pub(crate) fn hash_all(tap: Tap<'_>) -> Result<Digest, DataError> {
+    hash_through(tap, &mut vec![0; 256 << 10])
+}
+
+fn hash_through(mut tap: Tap<'_>, buffer: &mut [u8]) -> Result<Digest, DataError> {
     let mut hasher = Hasher::new();
     loop {
         match tap.next(buffer)? {
-            0 => break,
+            0 => return Ok(hasher.finish()),
             count => hasher.update(&buffer[..count]),
         }
     }
-    let after = Fingerprint::of(&file.metadata().map_err(DataError::io(path))?);
-    if before != after {
-        return Err(DataError::changed(path, "its size or times moved"));
-    }
-    Ok((hasher.finish(), before))
 }
 
 /// Compression that the first bytes of the file show.

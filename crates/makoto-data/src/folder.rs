@@ -1,6 +1,7 @@
 //! A folder: every regular file in it, hashed in parallel, as one manifest.
 
 use std::collections::HashSet;
+use std::num::NonZero;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -9,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use makoto::digest::Digest;
+use makoto::exclude::{Pattern, excludes};
 use makoto::limits::Limits;
 use makoto::manifest::{Manifest, ManifestError};
 use walkdir::WalkDir;
@@ -36,6 +38,17 @@ pub struct FolderDigest {
     pub manifest: Manifest,
     /// Bytes in all files.
     pub bytes: u64,
+    /// Files that are there and were left out.
+    pub excluded: usize,
+}
+
+/// What is in a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// The files that are covered, in the order of their names.
+    pub files: Vec<FolderFile>,
+    /// Files that are there and are left out.
+    pub excluded: usize,
 }
 
 /// A file of a folder.
@@ -47,38 +60,73 @@ pub struct FolderFile {
     pub fingerprint: Fingerprint,
 }
 
-/// Hashes every file of the folder at `root` and lists the folder again afterwards.
+/// Hashes every file of the folder at `root` that `exclude` does not name, and lists the folder
+/// again afterwards.
 ///
 /// # Errors
 /// [`DataError`] when a file cannot be read or attested, or the folder moved meanwhile.
 pub fn digest_folder(
     root: &Path,
     links: Links,
+    exclude: &[Pattern],
     progress: &Progress<'_>,
 ) -> Result<FolderDigest, DataError> {
-    let files = folder_files(root, links)?;
-    let digests = digest_files(root, &files, progress)?;
-    if folder_files(root, links)? != files {
-        return Err(DataError::changed(
-            root,
-            "files were added, removed or written",
-        ));
+    let listing = list_folder(root, links, exclude)?;
+    let digest = |_, file: &FolderFile, buffer: &mut [u8]| {
+        let path = root.join(&file.name);
+        let (digest, fingerprint) = digest_through(&path, buffer, progress)?;
+        unmoved(&path, file, &fingerprint).map(|()| digest)
+    };
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let digests = for_each_file(&listing.files, threads, digest)?;
+    listing.attest(root, links, exclude, digests)
+}
+
+impl Listing {
+    /// The digest of the folder, if it is still as it was listed.
+    pub(crate) fn attest(
+        self,
+        root: &Path,
+        links: Links,
+        exclude: &[Pattern],
+        digests: Vec<Digest>,
+    ) -> Result<FolderDigest, DataError> {
+        // What is left out may come and go.
+        if list_folder(root, links, exclude)?.files != self.files {
+            return Err(DataError::changed(
+                root,
+                "files were added, removed or written",
+            ));
+        }
+        let bytes = self.files.iter().map(|file| file.fingerprint.size).sum();
+        let names = self.files.into_iter().map(|file| file.name);
+        let manifest = Manifest::new(names.zip(digests)).map_err(|source| DataError::Name {
+            path: root.to_owned(),
+            source,
+        })?;
+        Ok(FolderDigest {
+            manifest,
+            bytes,
+            excluded: self.excluded,
+        })
     }
-    let bytes = files.iter().map(|file| file.fingerprint.size).sum();
-    let names = files.into_iter().map(|file| file.name);
-    let manifest = Manifest::new(names.zip(digests)).map_err(|source| DataError::Name {
-        path: root.to_owned(),
-        source,
-    })?;
-    Ok(FolderDigest { manifest, bytes })
 }
 
 /// Lists the regular files of the folder at `root`, in the order of their names.
 ///
 /// # Errors
-/// [`DataError`] for a link, pipe, device or socket in it, a name that is not UTF-8, links that
-/// lead out or back, or a folder without files.
+/// As [`list_folder`].
 pub fn folder_files(root: &Path, links: Links) -> Result<Vec<FolderFile>, DataError> {
+    list_folder(root, links, &[]).map(|listing| listing.files)
+}
+
+/// Lists the regular files of the folder at `root` that `exclude` does not name, in the order of
+/// their names. What is left out may be anything, and is counted.
+///
+/// # Errors
+/// [`DataError`] for a link, pipe, device or socket in it, a name that is not UTF-8, links that
+/// lead out or back, a folder without files, or one of which nothing is left.
+pub fn list_folder(root: &Path, links: Links, exclude: &[Pattern]) -> Result<Listing, DataError> {
     let limit = Limits::DEFAULT.folder_depth;
     let canonical_root = root.canonicalize().map_err(DataError::io(root))?;
     let walk = WalkDir::new(root)
@@ -88,9 +136,26 @@ pub fn folder_files(root: &Path, links: Links) -> Result<Vec<FolderFile>, DataEr
     let mut files = Vec::new();
     let mut folders = HashSet::new();
     let mut repeats = 0;
+    let mut excluded = 0;
     for entry in walk {
-        let entry = entry.map_err(|error| walk_error(root, limit, error))?;
+        let entry = match entry {
+            Ok(entry) => entry,
+            // What is left out need not be readable, and its links may lead anywhere.
+            Err(error)
+                if error
+                    .path()
+                    .is_some_and(|path| is_excluded(root, path, exclude)) =>
+            {
+                excluded += 1;
+                continue;
+            }
+            Err(error) => return Err(walk_error(root, limit, error)),
+        };
         let path = entry.path();
+        if is_excluded(root, path, exclude) {
+            excluded += usize::from(!entry.file_type().is_dir());
+            continue;
+        }
         if entry.depth() > limit {
             return Err(DataError::Cycle {
                 path: path.to_owned(),
@@ -131,12 +196,34 @@ pub fn folder_files(root: &Path, links: Links) -> Result<Vec<FolderFile>, DataEr
         }
     }
     if files.is_empty() {
-        return Err(DataError::EmptyFolder {
-            path: root.to_owned(),
+        let path = root.to_owned();
+        return Err(match excluded {
+            0 => DataError::EmptyFolder { path },
+            excluded => DataError::NothingLeft { path, excluded },
         });
     }
     files.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(files)
+    Ok(Listing { files, excluded })
+}
+
+fn is_excluded(root: &Path, path: &Path, exclude: &[Pattern]) -> bool {
+    let below = path.strip_prefix(root).unwrap_or(path);
+    let parts = below
+        .components()
+        .filter_map(|part| part.as_os_str().to_str());
+    excludes(exclude, parts)
+}
+
+/// Refuses a file that is not as it was listed.
+pub(crate) fn unmoved(
+    path: &Path,
+    file: &FolderFile,
+    found: &Fingerprint,
+) -> Result<(), DataError> {
+    match *found == file.fingerprint {
+        true => Ok(()),
+        false => Err(DataError::changed(path, "it was written or replaced")),
+    }
 }
 
 /// Where the file `name` of the folder at `root` is, by the same rule for links.
@@ -194,38 +281,32 @@ fn name_below(root: &Path, path: &Path) -> Result<String, DataError> {
     Ok(name.to_owned())
 }
 
-/// Digests of `files`, in their order. Threads take the next file as they become free.
-fn digest_files(
-    root: &Path,
+/// What `work` makes of each of `files` and its place among them, in their order. Up to `threads` threads take the next
+/// file as they become free; each has a buffer of its own.
+///
+/// # Errors
+/// The first error; the other threads stop at their next file.
+pub(crate) fn for_each_file<T: Send>(
     files: &[FolderFile],
-    progress: &Progress<'_>,
-) -> Result<Vec<Digest>, DataError> {
-    let threads = thread::available_parallelism().map_or(1, |n| n.get().min(files.len()));
+    threads: usize,
+    work: impl Fn(usize, &FolderFile, &mut [u8]) -> Result<T, DataError> + Sync,
+) -> Result<Vec<T>, DataError> {
     let next = AtomicUsize::new(0);
-    let digests = Mutex::new(vec![Digest::from([0; 32]); files.len()]);
+    let done = Mutex::new(Vec::with_capacity(files.len()));
     let failure = Mutex::new(None);
-    let work = || {
+    let take = || {
         let mut buffer = vec![0; BUFFER];
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(file) = files.get(index) else {
                 return;
             };
-            let path = root.join(&file.name);
-            let digest = digest_through(&path, &mut buffer, progress);
-            let digest =
-                digest.and_then(
-                    |(digest, fingerprint)| match fingerprint == file.fingerprint {
-                        true => Ok(digest),
-                        false => Err(DataError::changed(&path, "it was written or replaced")),
-                    },
-                );
-            match digest {
-                Ok(digest) => {
-                    digests.lock().unwrap_or_else(PoisonError::into_inner)[index] = digest;
+            match work(index, file, &mut buffer) {
+                Ok(made) => {
+                    let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+                    done.push((index, made));
                 }
                 Err(error) => {
-                    // The others stop at their next file.
                     next.store(files.len(), Ordering::Relaxed);
                     failure
                         .lock()
@@ -237,13 +318,15 @@ fn digest_files(
         }
     };
     thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(work);
+        for _ in 1..threads.min(files.len()) {
+            scope.spawn(take);
         }
-        work();
+        take();
     });
-    match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        Some(error) => Err(error),
-        None => Ok(digests.into_inner().unwrap_or_else(PoisonError::into_inner)),
+    if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(error);
     }
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(index, _)| *index);
+    Ok(done.into_iter().map(|(_, made)| made).collect())
 }

@@ -16,9 +16,11 @@ mod new_file;
 mod package;
 mod pipeline;
 mod place;
+mod rows;
 mod shelf;
 mod sidecar;
 mod store;
+mod table;
 
 pub use catalog::{Catalog, Found};
 pub use config_file::{
@@ -28,7 +30,9 @@ pub use error::{DataError, FileKind};
 pub use file::{
     FileDigest, Fingerprint, apparent_compression, digest_file, entry_fingerprint, fingerprint,
 };
-pub use folder::{FolderDigest, FolderFile, Links, digest_folder, folder_files, member_path};
+pub use folder::{
+    FolderDigest, FolderFile, Links, Listing, digest_folder, folder_files, list_folder, member_path,
+};
 pub use new_file::NewFile;
 pub use package::{
     ATTESTATION, Dataset, MemberDigest, Package, PackageError, PackageWriter, further_name,
@@ -40,6 +44,7 @@ pub use sidecar::{
     plan_manifest, read_limited, read_manifest, write_manifest,
 };
 pub use store::{Kept, Store, StoreError, Stored, one_line};
+pub use table::{Snapshots, digest_table, snapshots};
 
 /// Is told how many more bytes were read.
 pub type Progress<'a> = dyn Fn(u64) + Sync + 'a;

@@ -330,6 +330,7 @@ impl<'a> State<'a> {
                 count: self.tree.len(),
                 root: self.tree.root(),
                 header_digest: self.header_digest,
+                schema_digest: None,
             }),
         });
         Ok((hasher.finish(), records))
@@ -379,7 +380,7 @@ impl<'a> Reader<'a> {
         };
         Self {
             input,
-            splitter: settings.map(Settings::splitter),
+            splitter: settings.and_then(Settings::splitter),
             header_expected: settings.is_some_and(Settings::has_header),
             carry: Vec::new(),
             next_index: 0,

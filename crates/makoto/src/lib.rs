@@ -12,6 +12,7 @@ pub mod datetime;
 pub mod dbom;
 pub mod digest;
 pub mod envelope;
+pub mod exclude;
 pub mod json;
 pub mod limits;
 pub mod lineage;

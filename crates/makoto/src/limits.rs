@@ -34,6 +34,9 @@ pub struct Limits {
     /// How often a folder may be entered again by links. Thirty pairs of links can name one file
     /// a thousand million times.
     pub folder_repeats: usize,
+    /// Ways of reading a folder that statements about it ask for. Each reads all of it again;
+    /// who writes a folder leaves out the same each time.
+    pub folder_readings: usize,
     /// Bytes of a folder's manifest: about a million files with long names.
     pub manifest_bytes: usize,
     /// Attestations about one digest that one look into a store reads. They are held in memory,
@@ -64,6 +67,25 @@ pub struct Limits {
     /// Bytes of one text in such a file. Names and URIs are shorter, and the search for secrets
     /// takes time that grows with the square of the length.
     pub toml_text_bytes: usize,
+    /// Bytes of the footer of a Parquet or Arrow file. Ten thousand columns in ten row groups
+    /// take 20 MB; read, a footer takes ten to twenty times that.
+    pub table_footer_bytes: usize,
+    /// Nesting of a table's schema. A list takes three levels in Parquet; tables of ten lists
+    /// in each other are not seen, and recursion stays far below a thread's stack.
+    pub table_depth: usize,
+    /// Pages of one row group, whose places are held in memory: a million MiB.
+    pub table_pages: usize,
+    /// Bytes that must be in memory at once to read one row of a table: a page and a dictionary
+    /// of each column, or a record batch. A thousand columns with pages of the usual MiB.
+    pub table_bytes: usize,
+    /// Bytes of columns that are read ahead of the writing of rows, if rows are small enough.
+    pub batch_bytes: usize,
+    /// Bytes of rows as text per stored byte. Dictionaries of long strings reach a hundred;
+    /// runs can make a thousand million rows out of a hundred bytes.
+    pub row_inflation_ratio: u64,
+    /// Bytes of rows as text that are always allowed, so that small files of wide and empty
+    /// rows pass: some ten seconds of work.
+    pub row_inflation_floor: u64,
 }
 
 impl Limits {
@@ -80,6 +102,7 @@ impl Limits {
         inflation_floor: 64 << 20,
         folder_depth: 64,
         folder_repeats: 1_000,
+        folder_readings: 8,
         manifest_bytes: 256 << 20,
         lineage_stages: 250_000,
         lineage_links: 2_000_000,
@@ -92,6 +115,13 @@ impl Limits {
         key_parts: 8,
         toml_values: 25_000,
         toml_text_bytes: 1 << 10,
+        table_footer_bytes: 32 << 20,
+        table_depth: 64,
+        table_pages: 1_000_000,
+        table_bytes: 1 << 30,
+        batch_bytes: 4 << 20,
+        row_inflation_ratio: 1_000,
+        row_inflation_floor: 4 << 30,
     };
 
     /// The budgets for `manifest.json` and `run_results.json` of dbt, which are larger than any

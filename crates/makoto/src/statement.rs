@@ -6,6 +6,7 @@ use crate::canonical::{NotCanonical, to_canonical};
 use crate::datetime::DateTime;
 use crate::digest::Digest;
 use crate::document;
+use crate::exclude::FolderSettings;
 use crate::json::{Json, Object};
 use crate::predicate::{Predicate, PredicateType};
 use crate::record::Settings;
@@ -18,6 +19,9 @@ pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 
 /// Key of the annotation that says how records were counted (FORMATS §3).
 pub const RECORDS_ANNOTATION: &str = "https://makoto.dev/records/v1";
+
+/// Key of the annotation that says what of a folder is not covered (FORMATS §2).
+pub const FOLDER_ANNOTATION: &str = "https://makoto.dev/folder/v1";
 
 /// A statement whose form was checked. Who wrote it, and whether it is true, was not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +48,7 @@ document! {
         /// Further facts, by URI.
         optional annotations: Annotations = "annotations",
     }
+    => folder_agrees
 }
 
 document! {
@@ -51,6 +56,8 @@ document! {
     pub struct Annotations {
         /// How the records were counted.
         optional records: Settings = "https://makoto.dev/records/v1",
+        /// What of a folder the digest does not cover.
+        optional folder: FolderSettings = "https://makoto.dev/folder/v1",
     }
 }
 
@@ -86,6 +93,15 @@ fn digests_agree(digest: &SubjectDigest, at: &At<'_>, findings: &mut Findings) {
             &at.field("dirHash"),
             "differs from sha256, which for a folder has the same value",
         );
+    }
+}
+
+fn folder_agrees(subject: &Subject, at: &At<'_>, findings: &mut Findings) {
+    let folder = subject.annotations.as_ref().and_then(|a| a.folder.as_ref());
+    if folder.is_some() && subject.digest.dir_hash.is_none() {
+        let at = at.field("annotations");
+        let message = "is there, but the subject has no dirHash and so is no folder";
+        findings.contradiction(&at.field(FOLDER_ANNOTATION), message);
     }
 }
 

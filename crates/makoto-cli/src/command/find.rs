@@ -6,7 +6,6 @@ use makoto::digest::Digest;
 use makoto::json::Json;
 use makoto_data::{
     ATTESTATION, Catalog, Found, Links, Package, Place, Recursion, attestation_path, digest_file,
-    digest_folder,
 };
 
 use super::Output;
@@ -15,6 +14,7 @@ use super::store::StoreArgs;
 use crate::failure::Failure;
 use crate::progress::Bar;
 use crate::screen::{self, Plain};
+use crate::table::attested_folder;
 
 /// Find the attestations of data
 ///
@@ -80,9 +80,9 @@ const REFERENCE: &str = "urn:makoto:attestation:sha256:";
 
 impl Find {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
-        let query = self.query()?;
         let mut checked = Vec::new();
-        let catalog = self.catalog(&query, &mut checked)?;
+        let catalog = self.catalog(&mut checked)?;
+        let query = self.query(&catalog)?;
         let mut found = answers(&catalog, &query)?;
         if let Query::Data(path, _) = &query
             && path.is_file()
@@ -111,7 +111,7 @@ impl Find {
         Ok(if found.is_empty() { 2 } else { 0 })
     }
 
-    fn query(&self) -> Result<Query, Failure> {
+    fn query(&self, catalog: &Catalog) -> Result<Query, Failure> {
         let text = self.data.to_str().unwrap_or_default();
         let bad = |error: makoto::digest::NotADigest| {
             Failure::usage(format!("{}: {error}", Plain(text)))
@@ -123,23 +123,25 @@ impl Find {
         if let Some(hex) = text.strip_prefix("sha256:") {
             return Ok(Query::Either(hex.parse().map_err(bad)?));
         }
-        let bar = Bar::reading(&self.data);
-        let progress = |bytes| bar.add(bytes);
         let links = match self.follow {
             true => Links::FollowInside,
             false => Links::Refuse,
         };
         let sha256 = match self.data.is_dir() {
-            true => digest_folder(&self.data, links, &progress)?
+            true => attested_folder(&self.data, links, catalog)?
+                .0
                 .manifest
                 .dir_hash(),
-            false => digest_file(&self.data, None, &progress, None)?.sha256,
+            false => {
+                let bar = Bar::reading(&self.data);
+                digest_file(&self.data, None, &|bytes| bar.add(bytes), None)?.sha256
+            }
         };
         Ok(Query::Data(self.data.clone(), sha256))
     }
 
     /// Everything that is to be looked through, by the rules and in their order.
-    fn catalog(&self, query: &Query, checked: &mut Vec<Checked>) -> Result<Catalog, Failure> {
+    fn catalog(&self, checked: &mut Vec<Checked>) -> Result<Catalog, Failure> {
         let mut look = |rule, path: &Path, result: &str| {
             checked.push(Checked {
                 rule,
@@ -148,8 +150,9 @@ impl Find {
             });
         };
         let mut catalog = self.store.catalog()?;
-        if let Query::Data(path, _) = query {
-            let sidecar = attestation_path(path)?;
+        let text = self.data.to_str().unwrap_or_default();
+        if !text.starts_with(REFERENCE) && !text.starts_with("sha256:") {
+            let sidecar = attestation_path(&self.data)?;
             look("sidecar", &sidecar, "");
             catalog.add_sidecar(&sidecar)?;
             let folder = match sidecar.parent() {

@@ -63,6 +63,11 @@ impl Known {
         &self.candidates
     }
 
+    /// Whether there is an attestation file beside the data.
+    pub(crate) fn has_beside(&self) -> bool {
+        self.beside.is_some()
+    }
+
     /// Every statement by which data of this digest may be judged, or the report that there is
     /// none. What lies beside the data counts before what is in a store.
     pub(crate) fn candidates(

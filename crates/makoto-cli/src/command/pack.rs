@@ -10,8 +10,8 @@ use makoto::manifest::check_path;
 use makoto::report::{Level, Verdict};
 use makoto::verify::Asked;
 use makoto_data::{
-    ATTESTATION, Links, PackageWriter, Recursion, attestation_path, digest_file, digest_folder,
-    folder_files, further_name, member_path, one_line,
+    ATTESTATION, Catalog, Links, PackageWriter, Recursion, attestation_path, digest_file,
+    further_name, list_folder, member_path, one_line,
 };
 
 use super::Output;
@@ -22,6 +22,7 @@ use crate::dataset::same_file;
 use crate::failure::Failure;
 use crate::progress::Bar;
 use crate::screen::{self, Plain};
+use crate::table::attested_folder;
 
 /// Put data and its attestations into one ZIP file
 ///
@@ -187,51 +188,38 @@ impl Pack {
             true => Links::FollowInside,
             false => Links::Refuse,
         };
-        let bar = Bar::reading(path);
-        let progress = |bytes| bar.add(bytes);
+        let catalog = self.catalog(path)?;
         let mut files = Vec::new();
         let sha256 = if path.is_dir() {
-            let manifest = digest_folder(path, links, &progress)?.manifest;
-            for file in folder_files(path, links)? {
+            let (folder, exclude) = attested_folder(path, links, &catalog)?;
+            let manifest = folder.manifest;
+            for file in list_folder(path, links, &exclude)?.files {
                 let sha256 = manifest.get(&file.name).ok_or_else(|| changed(path))?;
                 let place = member_path(path, &file.name, links)?;
                 files.push((format!("data/{name}/{}", file.name), place, *sha256));
             }
             manifest.dir_hash()
         } else {
-            let sha256 = digest_file(path, None, &progress, None)?.sha256;
+            let bar = Bar::reading(path);
+            let sha256 = digest_file(path, None, &|bytes| bar.add(bytes), None)?.sha256;
             files.push((format!("data/{name}"), path.to_owned(), sha256));
             sha256
         };
         Ok(Item {
-            documents: self.documents(path, &sha256)?,
+            documents: documents(path, &sha256, &catalog)?,
             path: path.to_owned(),
             files,
         })
     }
 
-    /// What is said of the data, the newest last.
-    fn documents(&self, path: &Path, sha256: &Digest) -> Result<Vec<Vec<u8>>, Failure> {
+    /// Everything that may attest the data at `path`.
+    fn catalog(&self, path: &Path) -> Result<Catalog, Failure> {
         let mut catalog = self.store.catalog()?;
-        let sidecar = attestation_path(path)?;
-        catalog.add_sidecar(&sidecar)?;
+        catalog.add_sidecar(&attestation_path(path)?)?;
         for folder in &self.folders {
             catalog.add_folder(folder, Recursion::FoldersBelow)?;
         }
-        let found = catalog.about(sha256)?;
-        if !found.is_empty() {
-            let documents = found.into_iter().rev().flat_map(|found| found.documents);
-            return Ok(documents.collect());
-        }
-        let shown = Plain(&path.to_string_lossy()).to_string();
-        Err(match sidecar.symlink_metadata() {
-            Ok(_) => Failure::contradiction(format!(
-                "{shown} is not what its attestation says: no statement has sha256 {sha256}"
-            ))
-            .hint("see `makoto verify` on it"),
-            Err(_) => Failure::usage(format!("{shown} has no attestation that is known here"))
-                .hint("attest it first, or name where its attestation is: --in DIR, --store DIR"),
-        })
+        Ok(catalog)
     }
 
     fn unsound(&self, error: &makoto_data::PackageError) -> Failure {
@@ -294,4 +282,22 @@ fn joined(items: &[Item]) -> Result<Vec<u8>, Failure> {
         lines.push(b'\n');
     }
     Ok(lines)
+}
+
+/// What is said of the data, the newest last.
+fn documents(path: &Path, sha256: &Digest, catalog: &Catalog) -> Result<Vec<Vec<u8>>, Failure> {
+    let found = catalog.about(sha256)?;
+    if !found.is_empty() {
+        let documents = found.into_iter().rev().flat_map(|found| found.documents);
+        return Ok(documents.collect());
+    }
+    let shown = Plain(&path.to_string_lossy()).to_string();
+    Err(match attestation_path(path)?.symlink_metadata() {
+        Ok(_) => Failure::contradiction(format!(
+            "{shown} is not what its attestation says: no statement has sha256 {sha256}"
+        ))
+        .hint("see `makoto verify` on it"),
+        Err(_) => Failure::usage(format!("{shown} has no attestation that is known here"))
+            .hint("attest it first, or name where its attestation is: --in DIR, --store DIR"),
+    })
 }

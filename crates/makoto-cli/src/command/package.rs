@@ -134,10 +134,21 @@ fn evidence(
     let member = match dataset {
         Dataset::File { member } => member,
         Dataset::Folder { prefix } => {
-            return Ok(Evidence::Folder(FolderEvidence {
-                found: package.digest_folder(prefix, progress)?,
+            let found = package.digest_folder(prefix, progress)?;
+            // What the statement leaves out was not packed.
+            let reading = candidates.folder_reading_for(&found.dir_hash(), asked.name);
+            let reading = reading.unwrap_or_default();
+            let records = match &reading.settings {
+                Some(settings) => Some(package.count_table(prefix, settings.format, &|_| {})?),
+                None => None,
+            };
+            return Ok(Evidence::Folder(Box::new(FolderEvidence {
+                found,
                 stored: None,
-            }));
+                reading,
+                excluded: 0,
+                records,
+            })));
         }
     };
     let to_try = candidates.settings_to_try(asked.name).cloned();

@@ -1,14 +1,20 @@
+use std::borrow::Cow;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use makoto::datetime::DateTime;
+use makoto::exclude::Pattern;
+use makoto::limits::Limits;
 use makoto::record::Settings;
 use makoto::report::{Report, Verdict};
-use makoto::verify::{Asked, Evidence, FileEvidence, FolderEvidence, MemberEvidence, verify};
+use makoto::verify::{
+    Asked, Candidates, Evidence, FileEvidence, FolderEvidence, FolderReading, MemberEvidence,
+    verify,
+};
 use makoto_data::{
-    Catalog, FileDigest, Links, NewFile, apparent_compression, attestation_path, digest_file,
-    digest_folder, member_path, read_manifest,
+    Catalog, DataError, FileDigest, Links, NewFile, apparent_compression, attestation_path,
+    digest_file, digest_folder, digest_table, member_path, read_manifest,
 };
 
 use super::known::Known;
@@ -169,7 +175,10 @@ impl Verify {
         let evidence = match (is_folder, &self.member) {
             (true, Some(member)) => self.read_member(member)?,
             (false, Some(_)) => return Err(Failure::usage("--member needs a folder")),
-            (true, None) => self.read_folder()?,
+            (true, None) => match self.folder_candidates(&known, &now)? {
+                Ok(candidates) => self.read_folder(&candidates)?,
+                Err(report) => return Ok(*report),
+            },
             (false, None) => return self.verify_file(&known, &asked, now),
         };
         let sha256 = evidence.sha256();
@@ -189,16 +198,104 @@ impl Verify {
         }
     }
 
-    fn read_folder(&self) -> Result<Evidence, Failure> {
+    /// The statements that say how the folder is to be read. Those of a store are found by what
+    /// a folder has when everything counts, or when what tables leave out does not.
+    fn folder_candidates<'k>(
+        &self,
+        known: &'k Known,
+        now: &DateTime,
+    ) -> Result<Result<Cow<'k, Candidates>, Box<Report>>, Failure> {
+        if known.has_beside() {
+            return Ok(Ok(Cow::Borrowed(known.beside())));
+        }
+        let mut absent = None;
+        for exclude in [Vec::new(), Pattern::of_tables()] {
+            let bar = Bar::reading(&self.data);
+            let progress = |bytes| bar.add(bytes);
+            let folder = match digest_folder(&self.data, self.links(), &exclude, &progress) {
+                Ok(folder) => folder,
+                Err(DataError::NothingLeft { .. }) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            match known.candidates(&folder.manifest.dir_hash(), now)? {
+                Ok(candidates) => return Ok(Ok(candidates)),
+                Err(report) => absent = absent.or(Some(report)),
+            }
+        }
+        match absent {
+            Some(report) => Ok(Err(report)),
+            None => Ok(Ok(Cow::Borrowed(known.beside()))),
+        }
+    }
+
+    fn read_folder(&self, candidates: &Candidates) -> Result<Evidence, Failure> {
         if self.output.is_some() {
             return Err(Failure::usage("--output needs a file; this is a folder"));
         }
+        let name = self.name.as_deref();
+        let mut readings = candidates.folder_readings(name);
+        let first = match readings.is_empty() {
+            true => FolderReading::default(),
+            false => readings.remove(0),
+        };
+        let evidence = self.read_folder_as(first)?;
+        let found = evidence.found.dir_hash();
+        match candidates.folder_reading_for(&found, name) {
+            Some(reading) if reading == evidence.reading => {
+                return Ok(Evidence::Folder(Box::new(evidence)));
+            }
+            Some(reading) => readings.insert(0, reading),
+            None => {}
+        }
+        // Another statement may leave out other files. Each way is a reading of everything.
+        let limit = Limits::DEFAULT.folder_readings;
+        if readings.len() > limit {
+            return Err(Failure::usage(format!(
+                "the statements beside the folder leave out files in more than {limit} ways, and \
+                 the first does not fit"
+            ))
+            .hint("name the attestation with --attestation, or the dataset with --as"));
+        }
+        for reading in readings {
+            let bar = Bar::reading(&self.data);
+            let progress = |bytes| bar.add(bytes);
+            let folder = digest_folder(&self.data, self.links(), &reading.exclude, &progress);
+            let found = match folder {
+                Ok(folder) => folder.manifest.dir_hash(),
+                Err(DataError::NothingLeft { .. }) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            if candidates.folder_reading_for(&found, name).as_ref() == Some(&reading) {
+                let evidence = self.read_folder_as(reading)?;
+                return Ok(Evidence::Folder(Box::new(evidence)));
+            }
+        }
+        Ok(Evidence::Folder(Box::new(evidence)))
+    }
+
+    fn read_folder_as(&self, reading: FolderReading) -> Result<FolderEvidence, Failure> {
         let bar = Bar::reading(&self.data);
-        let folder = digest_folder(&self.data, self.links(), &|bytes| bar.add(bytes))?;
-        Ok(Evidence::Folder(FolderEvidence {
+        let progress = |bytes| bar.add(bytes);
+        let (links, exclude) = (self.links(), &reading.exclude);
+        let (folder, records) = match &reading.settings {
+            None => {
+                let folder = digest_folder(&self.data, links, exclude, &progress)?;
+                (folder, None)
+            }
+            Some(settings) => {
+                let format = settings.format;
+                let (folder, records) =
+                    digest_table(&self.data, links, exclude, format, &progress)?;
+                (folder, Some(records))
+            }
+        };
+        Ok(FolderEvidence {
             found: folder.manifest,
             stored: read_manifest(&self.data),
-        }))
+            reading,
+            excluded: folder.excluded,
+            records,
+        })
     }
 
     fn read_member(&self, member: &str) -> Result<Evidence, Failure> {
@@ -242,7 +339,9 @@ impl Verify {
             // changed.
             None => match counted_with.clone() {
                 Some(mut settings) => {
-                    settings.compression = Some(apparent_compression(&self.data)?);
+                    if !settings.has_rows() {
+                        settings.compression = Some(apparent_compression(&self.data)?);
+                    }
                     Some(settings)
                 }
                 None => None,

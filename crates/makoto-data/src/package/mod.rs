@@ -24,10 +24,13 @@ use flate2::Crc;
 use makoto::digest::Digest;
 use makoto::limits::Limits;
 use makoto::manifest::{Manifest, ManifestError};
-use makoto::record::{RecordError, Records, Settings};
+use makoto::record::{Format, RecordError, Records, Settings};
 
 use crate::error::DataError;
-use crate::file::{Fingerprint, Tap, open_regular, state_of};
+use crate::file::{Fingerprint, Tap, digest_file, open_regular, state_of};
+use crate::folder::Links;
+use crate::new_file::folder_of;
+use crate::table::digest_table;
 use crate::{Progress, pipeline};
 
 use archive::{Entry, Method};
@@ -50,7 +53,7 @@ pub enum PackageError {
     Budget(String),
     /// The operating system refused.
     #[error("cannot be read: {0}")]
-    Io(io::Error),
+    Io(#[from] io::Error),
     /// It is no regular file, or changed while it was read.
     #[error("{0}")]
     Data(#[from] DataError),
@@ -237,12 +240,46 @@ impl Package {
         progress: &Progress<'_>,
     ) -> Result<MemberDigest, PackageError> {
         let entry = self.entry(member)?;
-        let (sha256, records) = self.read(entry, settings, progress, &mut io::sink())?;
+        let (sha256, records) = match settings.filter(|settings| settings.has_rows()) {
+            None => self.read(entry, settings, progress, &mut io::sink())?,
+            // The parts of a table are not read in their order, so it has to be a file.
+            Some(settings) => {
+                let mut file = tempfile::NamedTempFile::new()?;
+                let (sha256, _) = self.read(entry, None, progress, file.as_file_mut())?;
+                let found = digest_file(file.path(), Some(settings), &|_| {}, None)?;
+                (sha256, found.records.filter(|_| found.sha256 == sha256))
+            }
+        };
         Ok(MemberDigest {
             sha256,
             bytes: entry.size,
             records,
         })
+    }
+
+    /// Counts the rows of the tables in the folder `prefix`, all of which are of `format`. They
+    /// are unpacked into a folder that nobody else can read, and removed.
+    ///
+    /// # Errors
+    /// As [`Package::digest_folder`].
+    pub fn count_table(
+        &self,
+        prefix: &str,
+        format: Format,
+        progress: &Progress<'_>,
+    ) -> Result<Result<Records, RecordError>, PackageError> {
+        let folder = tempfile::tempdir()?;
+        for entry in &self.entries {
+            if let Some(name) = entry.name.strip_prefix(prefix) {
+                // The directory was refused if a name could lead out of a folder.
+                let path = folder.path().join(name);
+                std::fs::create_dir_all(folder_of(&path))?;
+                let mut file = File::create_new(&path)?;
+                self.read(entry, None, progress, &mut file)?;
+            }
+        }
+        let (_, records) = digest_table(folder.path(), Links::Refuse, &[], format, &|_| {})?;
+        Ok(records)
     }
 
     /// Hashes every member below `prefix`, as the files of a folder.

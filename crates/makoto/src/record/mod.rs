@@ -2,7 +2,8 @@
 //! (FORMATS §3).
 //!
 //! A record of CSV is one RFC 4180 record, of JSON Lines one line that is not empty; in both
-//! its bytes are those of the data without the line end (LF or CRLF).
+//! its bytes are those of the data without the line end (LF or CRLF). A record of Parquet and
+//! Arrow is a row, spelled as JSON; that needs readers of these formats and is not done here.
 mod settings;
 mod splitter;
 
@@ -48,6 +49,8 @@ pub struct Records {
     pub root: Digest,
     /// Digest of the CSV header, if there is one.
     pub header_digest: Option<Digest>,
+    /// Digest of the schema, if the records are rows.
+    pub schema_digest: Option<Digest>,
 }
 
 /// Why the records of a dataset cannot be counted.
@@ -86,17 +89,108 @@ pub enum RecordError {
         /// The budget.
         limit: usize,
     },
+    /// The file is not of the format, or is spoilt.
+    #[error("cannot be read as {format}: {why}")]
+    NotATable {
+        /// The format that was read.
+        format: &'static str,
+        /// What is wrong.
+        why: String,
+    },
+    /// A column whose values have no form as JSON, or cannot be told from another column.
+    #[error("column {column:?}: {why}")]
+    Column {
+        /// Path of the column, with dots.
+        column: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A value that has no form as JSON.
+    #[error("row {row}, column {column:?}: {why}")]
+    Row {
+        /// Number of the row, from 1.
+        row: u64,
+        /// Path of the column, with dots.
+        column: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A row is longer than the budget.
+    #[error("row {row} is longer than {limit} bytes as text")]
+    RowTooLong {
+        /// Number of the row, from 1.
+        row: u64,
+        /// The budget.
+        limit: usize,
+    },
+    /// Reading the table would take more than the budget.
+    #[error("{what}: more than {limit}")]
+    TableTooLarge {
+        /// What is too much, with its unit.
+        what: &'static str,
+        /// The budget.
+        limit: u64,
+    },
+    /// What is wrong is in one file of a folder.
+    #[error("{file:?}: {source}")]
+    InFile {
+        /// Path of the file in the folder.
+        file: String,
+        /// What is wrong.
+        source: Box<RecordError>,
+    },
+    /// Two files of a folder are no parts of one table.
+    #[error("the schemas of {one:?} and {other:?} differ: {difference}")]
+    Drift {
+        /// Path of the first file of the folder.
+        one: String,
+        /// Path of the file with another schema.
+        other: String,
+        /// The first column that differs.
+        difference: String,
+    },
+    /// The rows are far larger than the stored bytes.
+    #[error("its rows as text are more than {ratio} times its stored size")]
+    RowInflation {
+        /// The budget.
+        ratio: u64,
+    },
+}
+
+impl RecordError {
+    /// Whether a budget was reached, so that nothing is known of the records.
+    pub fn is_budget(&self) -> bool {
+        match self {
+            Self::TooLong { .. }
+            | Self::Inflation { .. }
+            | Self::RowTooLong { .. }
+            | Self::TableTooLarge { .. }
+            | Self::RowInflation { .. } => true,
+            Self::InFile { source, .. } => source.is_budget(),
+            Self::Quoting { .. }
+            | Self::Record { .. }
+            | Self::NotCompressed(_)
+            | Self::NotATable { .. }
+            | Self::Column { .. }
+            | Self::Row { .. }
+            | Self::Drift { .. } => false,
+        }
+    }
 }
 
 impl Records {
-    /// Counts the records of `data`, which is in memory whole and not compressed.
+    /// Counts the records of `data`, which is in memory whole and not compressed, and of a
+    /// format of lines.
     ///
     /// # Errors
     /// [`RecordError`] names the line of the first record that breaks a rule.
     pub fn of(data: &[u8], settings: &Settings) -> Result<Self, RecordError> {
         let mut spans = Vec::new();
-        settings
-            .splitter()
+        let splitter = settings.splitter().ok_or(RecordError::NotATable {
+            format: "lines",
+            why: "its records are rows".to_owned(),
+        })?;
+        splitter
             .split(data, true, &mut spans)
             .map_err(|bad| RecordError::Quoting {
                 line: line_of(data, bad.start),
@@ -114,6 +208,7 @@ impl Records {
             count: range.len(),
             root: range.root(),
             header_digest,
+            schema_digest: None,
         })
     }
 }

@@ -5,7 +5,7 @@ use crate::digest::Digest;
 use crate::document;
 use crate::json::Json;
 use crate::scalar::closed_vocabulary;
-use crate::shape::{At, Findings, Shape};
+use crate::shape::{At, Findings, Need, Shape};
 
 document! {
     /// How the records of a subject were counted, so that anyone can count them again.
@@ -24,7 +24,7 @@ document! {
         optional encoding: Encoding = "encoding",
         /// Digest of the CSV header without its line end.
         optional header_digest: Sha256Set = "headerDigest",
-        /// Digest of the schema of the rows.
+        /// Digest of the schema of the rows; required where records are rows.
         optional schema_digest: Sha256Set = "schemaDigest",
     }
     => settings_agree
@@ -37,6 +37,10 @@ closed_vocabulary! {
         Csv = "csv",
         /// JSON Lines.
         JsonLines = "jsonl",
+        /// Apache Parquet; its records are rows.
+        Parquet = "parquet",
+        /// Arrow IPC file, which Feather version 2 is as well; its records are rows.
+        Arrow = "arrow",
     }
 }
 
@@ -180,6 +184,10 @@ text_shape!(
 );
 
 fn settings_agree(settings: &Settings, at: &At<'_>, findings: &mut Findings) {
+    if settings.has_rows() {
+        rows_agree(settings, at, findings);
+        return;
+    }
     let separator = settings.delimiter.unwrap_or(Separator::COMMA);
     if settings.quote.unwrap_or(Quote::DOUBLE) == Quote::Character(separator.0) {
         findings.contradiction(&at.field("quote"), "is also the delimiter");
@@ -192,17 +200,41 @@ fn settings_agree(settings: &Settings, at: &At<'_>, findings: &mut Findings) {
     }
 }
 
+/// A row has a schema, and no bytes of its own that could be cut or compressed in several ways.
+fn rows_agree(settings: &Settings, at: &At<'_>, findings: &mut Findings) {
+    let of_lines = [
+        ("header", settings.header.is_some()),
+        ("delimiter", settings.delimiter.is_some()),
+        ("quote", settings.quote.is_some()),
+        ("encoding", settings.encoding.is_some()),
+        ("headerDigest", settings.header_digest.is_some()),
+    ];
+    for (key, _) in of_lines.into_iter().filter(|(_, there)| *there) {
+        let message = "is there, but records of this format are rows and not lines";
+        findings.contradiction(&at.field(key), message);
+    }
+    if settings.compression() != Compression::None {
+        let message = "is not none, but a file of rows compresses its own parts";
+        findings.contradiction(&at.field("compression"), message);
+    }
+    if settings.schema_digest.is_none() {
+        let at = at.field("schemaDigest");
+        findings.missing(&at, Need::Required, "the digest of the schema of the rows");
+    }
+}
+
 impl Settings {
     /// Settings for plain bytes of `format`: the first CSV record is a header.
     pub fn for_format(format: Format) -> Self {
         let csv = format == Format::Csv;
+        let rows = matches!(format, Format::Parquet | Format::Arrow);
         Self {
             format,
             compression: Some(Compression::None),
             header: csv.then_some(true),
             delimiter: csv.then_some(Separator::COMMA),
             quote: csv.then_some(Quote::DOUBLE),
-            encoding: Some(Encoding::Bytes),
+            encoding: (!rows).then_some(Encoding::Bytes),
             header_digest: None,
             schema_digest: None,
             extra: Default::default(),
@@ -217,6 +249,11 @@ impl Settings {
     /// What is hashed of a record.
     pub fn encoding(&self) -> Encoding {
         self.encoding.unwrap_or(Encoding::Bytes)
+    }
+
+    /// Whether records are rows of a table, and not lines.
+    pub fn has_rows(&self) -> bool {
+        matches!(self.format, Format::Parquet | Format::Arrow)
     }
 
     /// Whether these settings find the same records as `other` in the same content, however it
@@ -234,14 +271,57 @@ impl Settings {
         self.format == Format::Csv && self.header == Some(true)
     }
 
-    /// The splitter for these settings.
-    pub fn splitter(&self) -> Splitter {
+    /// The splitter for these settings; `None` where records are not lines.
+    pub fn splitter(&self) -> Option<Splitter> {
         match self.format {
-            Format::JsonLines => Splitter::Lines,
-            Format::Csv => Splitter::Csv {
+            Format::JsonLines => Some(Splitter::Lines),
+            Format::Csv => Some(Splitter::Csv {
                 delimiter: self.delimiter.unwrap_or(Separator::COMMA).byte(),
                 quote: self.quote.unwrap_or(Quote::DOUBLE).character(),
-            },
+            }),
+            Format::Parquet | Format::Arrow => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+    use crate::report::{Level, Outcome};
+
+    /// Paths of the findings that fail `json`.
+    fn failures(json: &str) -> Vec<String> {
+        let value = Json::parse(json.as_bytes(), &Limits::DEFAULT).expect("JSON");
+        let mut findings = Findings::at_level(Level::L1);
+        Settings::read(value, &At::Top, &mut findings);
+        let checks = findings.into_checks().into_iter();
+        let failed = checks.filter(|check| check.outcome == Outcome::Fail);
+        failed.map(|check| check.path).collect()
+    }
+
+    #[test]
+    fn rows_have_a_schema_and_nothing_that_only_lines_have() {
+        let digest = "a".repeat(64);
+        for format in ["parquet", "arrow"] {
+            let with = |more: &str| {
+                let schema = format!("\"schemaDigest\":{{\"sha256\":\"{digest}\"}}");
+                failures(&format!("{{\"format\":\"{format}\",{schema}{more}}}"))
+            };
+            assert_eq!(with(""), [""; 0]);
+            assert_eq!(with(",\"compression\":\"none\""), [""; 0]);
+            for (more, path) in [
+                (",\"compression\":\"gzip\"", "compression"),
+                (",\"header\":false", "header"),
+                (",\"delimiter\":\",\"", "delimiter"),
+                (",\"quote\":\"none\"", "quote"),
+                (",\"encoding\":\"bytes\"", "encoding"),
+            ] {
+                assert_eq!(with(more), [path], "{more}");
+            }
+            let bare = format!("{{\"format\":\"{format}\"}}");
+            assert_eq!(failures(&bare), ["schemaDigest"]);
+        }
+        assert_eq!(failures("{\"format\":\"csv\"}"), [""; 0]);
     }
 }

@@ -1,11 +1,17 @@
 //! Comparing a subject with what was found in the data (V3).
 
-use super::{Evidence, FileEvidence, FolderEvidence, MemberEvidence, declared_settings};
+use super::{
+    Evidence, FileEvidence, FolderEvidence, FolderReading, MemberEvidence, declared_settings,
+};
+use crate::exclude::Pattern;
 use crate::json::{Json, segment};
 use crate::manifest::Difference;
 use crate::record::{Compression, Encoding, Format, RecordError, Records, Settings};
 use crate::report::{Basis, Check, Fact, Outcome, Role};
-use crate::statement::Subject;
+use crate::statement::{FOLDER_ANNOTATION, Subject};
+
+/// Why counts and roots without settings are not checked.
+const NOT_SAID: &str = "the statement does not say how the records were counted";
 
 /// What came of comparing a subject with the data.
 pub(super) struct Comparison {
@@ -56,13 +62,14 @@ impl Comparison {
                 self.check(Outcome::Fail, &path, message);
             }
             Evidence::File(file) => self.compare_file(subject, file, place),
-            Evidence::Folder(folder) => {
-                self.compare_folder(subject, folder, place);
-                self.not_counted(subject, place);
-            }
+            Evidence::Folder(folder) => self.compare_table(subject, folder, place),
             Evidence::Member(member) => {
                 self.compare_member(subject, member, &path);
-                self.not_counted(subject, place);
+                let why = match declared_settings(subject) {
+                    Some(_) => "one file of the folder was looked at",
+                    None => NOT_SAID,
+                };
+                self.not_counted(subject, place, why);
             }
         }
         for key in subject.digest.extra.keys() {
@@ -76,14 +83,14 @@ impl Comparison {
     }
 
     /// Warns of declared counts and roots that nobody counted again.
-    fn not_counted(&mut self, subject: &Subject, place: &str) {
+    fn not_counted(&mut self, subject: &Subject, place: &str, why: &str) {
         let declared = [
             ("recordCount", subject.digest.record_count.is_some()),
             ("merkleRoot", subject.digest.merkle_root.is_some()),
         ];
         for (key, _) in declared.into_iter().filter(|(_, there)| *there) {
             let path = format!("{place}.digest.{key}");
-            let message = "not checked: the statement does not say how the records were counted";
+            let message = format!("not checked: {why}");
             self.check(Outcome::Warn, &path, message);
         }
     }
@@ -97,7 +104,7 @@ impl Comparison {
             self.facts.push(recomputed("size", file.bytes.into()));
         }
         let Some(settings) = declared_settings(subject) else {
-            self.not_counted(subject, place);
+            self.not_counted(subject, place, NOT_SAID);
             return;
         };
         let at = format!("{place}.annotations");
@@ -114,16 +121,7 @@ impl Comparison {
                     self.explain(&sha256_path, only_spelling(settings));
                 }
             }
-            Some((with, Err(error))) if as_declared(with) => {
-                let message = format!("the records cannot be counted again: {error}");
-                let budget = matches!(
-                    error,
-                    RecordError::TooLong { .. } | RecordError::Inflation { .. }
-                );
-                self.budget_reached |= budget;
-                let outcome = if budget { Outcome::Skip } else { Outcome::Fail };
-                self.check(outcome, &at, message);
-            }
+            Some((with, Err(error))) if as_declared(with) => self.cannot_count(error, &at),
             // The data passes by its bytes, and its records must pass too.
             _ if same => self.check(Outcome::Fail, &at, "the records were not counted again"),
             Some((with, Ok(records))) if with.same_records(settings) => {
@@ -144,8 +142,18 @@ impl Comparison {
         }
     }
 
-    /// Compares count, root and header. Returns whether all are the same. `role` is that of
-    /// failures of root and header; another count always tells something of its own.
+    /// Records that were counted once and cannot be counted again are not those that were; when
+    /// a budget was reached, nothing is known of them.
+    fn cannot_count(&mut self, error: &RecordError, at: &str) {
+        let budget = error.is_budget();
+        self.budget_reached |= budget;
+        let outcome = if budget { Outcome::Skip } else { Outcome::Fail };
+        let message = format!("the records cannot be counted again: {error}");
+        self.check(outcome, at, message);
+    }
+
+    /// Compares count, root, header and schema. Returns whether all are the same. `role` is that of
+    /// failures of root, header and schema; another count always tells something of its own.
     fn compare_records(
         &mut self,
         subject: &Subject,
@@ -174,10 +182,68 @@ impl Comparison {
             let path = format!("{place}.annotations.headerDigest.sha256");
             all_same &= self.compare_value(&path, &header.sha256.to_string(), &found, role);
         }
+        if let (Some(schema), true) = (&settings.schema_digest, settings.has_rows()) {
+            let found = records.schema_digest;
+            let found = found.map_or("no schema".to_owned(), |digest| digest.to_string());
+            let path = format!("{place}.annotations.schemaDigest.sha256");
+            all_same &= self.compare_value(&path, &schema.sha256.to_string(), &found, role);
+        }
         all_same
     }
 
-    fn compare_folder(&mut self, subject: &Subject, folder: &FolderEvidence, place: &str) {
+    /// Compares a folder, what it leaves out, and the rows of its files if they are counted.
+    fn compare_table(&mut self, subject: &Subject, folder: &FolderEvidence, place: &str) {
+        let same = self.compare_folder(subject, folder, place);
+        let at = format!("{place}.annotations");
+        let exclude_at = format!("{at}{}.exclude", segment(FOLDER_ANNOTATION));
+        let declared = FolderReading::of(subject);
+        if declared != folder.reading {
+            // It would pass by what another statement leaves out.
+            if same {
+                let message = "the folder was not read as this statement says";
+                self.check(Outcome::Fail, &exclude_at, message);
+            }
+            return;
+        }
+        if folder.excluded > 0 {
+            let patterns = declared.exclude.iter().map(Pattern::as_str);
+            let message = format!(
+                "{} file(s) are not covered: the statement leaves out what is named {}",
+                folder.excluded,
+                patterns.collect::<Vec<_>>().join(", ")
+            );
+            self.check(Outcome::Warn, &exclude_at, message);
+        }
+        match (&declared.settings, &folder.records) {
+            (Some(settings), Some(Ok(records))) => {
+                let role = match same {
+                    true => Role::Finding,
+                    false => Role::Consequence,
+                };
+                let rows_same = self.compare_records(subject, settings, records, place, role);
+                if !same && rows_same && tells_all(subject, settings) {
+                    let path = format!("{place}.digest.dirHash");
+                    self.explain(&path, only_spelling(settings));
+                }
+            }
+            (Some(_), Some(Err(error))) => self.cannot_count(error, &at),
+            (Some(_), None) if same => {
+                self.check(Outcome::Fail, &at, "the records were not counted again");
+            }
+            (Some(_), None) => {}
+            (None, _) => {
+                let why = match declared_settings(subject) {
+                    Some(_) => "lines of the files of a folder are not counted",
+                    None => NOT_SAID,
+                };
+                self.not_counted(subject, place, why);
+            }
+        }
+    }
+
+    /// Compares the digest of a folder, and tells which files differ. Returns whether it is the
+    /// same.
+    fn compare_folder(&mut self, subject: &Subject, folder: &FolderEvidence, place: &str) -> bool {
         let declared = subject.digest.sha256;
         let found = folder.found.dir_hash();
         let path = format!("{place}.digest.dirHash");
@@ -191,7 +257,7 @@ impl Comparison {
         if self.compare_value(&path, &declared.to_string(), &found.to_string(), role) {
             let files = folder.found.len() as u64;
             self.facts.push(recomputed("files", files.into()));
-            return;
+            return true;
         }
         let Some(stored) = stored else {
             let why = match &folder.stored {
@@ -200,7 +266,7 @@ impl Comparison {
             };
             let message = format!("{why}, so the files that differ cannot be named");
             self.check(Outcome::Skip, &path, message);
-            return;
+            return false;
         };
         for difference in stored.differences(&folder.found) {
             let (path, message) = match &difference {
@@ -210,6 +276,7 @@ impl Comparison {
             };
             self.check(Outcome::Fail, path, message);
         }
+        false
     }
 
     /// Compares one file with the folder's manifest, once that is known to be the attested one.
@@ -251,6 +318,10 @@ fn tells_all(subject: &Subject, settings: &Settings) -> bool {
 }
 
 fn only_spelling(settings: &Settings) -> String {
+    if settings.has_rows() {
+        return "records identical, bytes differ: only the way in which the rows are stored changed"
+            .to_owned();
+    }
     let mut what = vec!["line ends"];
     if settings.format == Format::JsonLines {
         what.push("empty lines");

@@ -12,6 +12,7 @@ use std::collections::HashSet;
 use crate::attestation::Attestation;
 use crate::datetime::DateTime;
 use crate::digest::Digest;
+use crate::exclude::Pattern;
 use crate::json::Json;
 use crate::manifest::Manifest;
 use crate::predicate::{Predicate, PredicateType};
@@ -36,7 +37,7 @@ pub enum Evidence {
     /// A file.
     File(Box<FileEvidence>),
     /// A folder.
-    Folder(FolderEvidence),
+    Folder(Box<FolderEvidence>),
     /// One file of a folder; the others were not looked at.
     Member(MemberEvidence),
 }
@@ -60,6 +61,37 @@ pub struct FolderEvidence {
     /// The manifest beside the folder, if it is there and could be read. It is used only when
     /// its digest is the one that the statement names.
     pub stored: Option<Manifest>,
+    /// How the folder was read.
+    pub reading: FolderReading,
+    /// Files that are there and were left out.
+    pub excluded: usize,
+    /// What was found when the rows of its files were counted again, with the settings of the
+    /// reading.
+    pub records: Option<Result<Records, RecordError>>,
+}
+
+/// How a folder is to be read, by what a subject says of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FolderReading {
+    /// What is left out.
+    pub exclude: Vec<Pattern>,
+    /// How rows are counted, if they are.
+    pub settings: Option<Settings>,
+}
+
+impl FolderReading {
+    /// How the folder of `subject` is to be read.
+    fn of(subject: &Subject) -> Self {
+        let annotations = subject.annotations.as_ref();
+        let folder = annotations.and_then(|annotations| annotations.folder.as_ref());
+        Self {
+            exclude: folder
+                .map(|folder| folder.exclude.clone())
+                .unwrap_or_default(),
+            // How lines of several files would be counted is not said anywhere.
+            settings: declared_settings(subject).filter(|s| s.has_rows()).cloned(),
+        }
+    }
 }
 
 /// What was found of one file of a folder.
@@ -146,6 +178,31 @@ impl Candidates {
     pub fn settings_for(&self, sha256: &Digest, name: Option<&str>) -> Option<Option<&Settings>> {
         let (_, subject) = self.choose(sha256, name)?.subject?;
         (subject.digest.sha256 == *sha256).then(|| declared_settings(subject))
+    }
+
+    /// How a folder may have to be read, the most likely first: by the newest statement (about
+    /// `name`, if that is asked for). None twice.
+    pub fn folder_readings(&self, name: Option<&str>) -> Vec<FolderReading> {
+        let newest_first = self.0.iter().rev().filter_map(|c| c.statement.as_ref());
+        let subjects = newest_first.flat_map(|statement| statement.subject.as_slice());
+        let mut folders: Vec<_> = subjects
+            .filter(|subject| subject.digest.dir_hash.is_some())
+            .collect();
+        folders.sort_by_key(|subject| name.is_some_and(|name| subject.name.as_str() != name));
+        let mut readings = Vec::new();
+        for reading in folders.into_iter().map(FolderReading::of) {
+            if !readings.contains(&reading) {
+                readings.push(reading);
+            }
+        }
+        readings
+    }
+
+    /// How the folder is to be read by the subject by which a folder of this digest will be
+    /// judged, if one has the digest.
+    pub fn folder_reading_for(&self, sha256: &Digest, name: Option<&str>) -> Option<FolderReading> {
+        let (_, subject) = self.choose(sha256, name)?.subject?;
+        (subject.digest.sha256 == *sha256).then(|| FolderReading::of(subject))
     }
 
     /// The statement and subject to judge the data by: the newest with the data's digest (and

@@ -1,0 +1,132 @@
+//! Folders that are tables: which they are, what is left out of them, and which are refused.
+
+use std::path::Path;
+
+use makoto::attestation::Attestation;
+use makoto::exclude::Pattern;
+use makoto::record::{Format, Settings};
+use makoto::verify::{Candidates, FolderReading};
+use makoto_data::{
+    Catalog, DataError, FolderDigest, Links, Sidecar, Snapshots, attestation_path, digest_folder,
+    list_folder, snapshots,
+};
+
+use crate::dataset::{FormatArg, RecordArgs};
+use crate::failure::Failure;
+use crate::progress::Bar;
+use crate::screen::Plain;
+
+/// How the folder at `path` is read: what is left out, and whether it is a table.
+pub(crate) fn reading(path: &Path, args: &RecordArgs) -> Result<FolderReading, Failure> {
+    let mut with_defaults = match args.no_default_excludes {
+        true => Vec::new(),
+        false => Pattern::of_tables(),
+    };
+    for pattern in &args.exclude {
+        if !with_defaults.contains(pattern) {
+            with_defaults.push(pattern.clone());
+        }
+    }
+    let format = match args.format {
+        FormatArg::Parquet => Some(Format::Parquet),
+        FormatArg::Arrow => Some(Format::Arrow),
+        FormatArg::Auto => table_in(path, args, &with_defaults)?,
+        FormatArg::Bytes | FormatArg::Csv | FormatArg::Jsonl => None,
+    };
+    Ok(match format {
+        Some(format) => FolderReading {
+            exclude: with_defaults,
+            settings: Some(Settings::for_format(format)),
+        },
+        None => FolderReading {
+            exclude: args.exclude.clone(),
+            settings: None,
+        },
+    })
+}
+
+/// The format of tables that all files of a folder have, by their names.
+fn table_in(
+    path: &Path,
+    args: &RecordArgs,
+    exclude: &[Pattern],
+) -> Result<Option<Format>, Failure> {
+    let files = match list_folder(path, args.links(), exclude) {
+        Ok(listing) => listing.files,
+        Err(DataError::NothingLeft { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let mut formats = files.iter().map(|file| table_format(Path::new(&file.name)));
+    let first = formats.next().flatten();
+    Ok(first.filter(|first| formats.all(|format| format == Some(*first))))
+}
+
+/// How the folder at `path` is read by its newest attestation, if it has one.
+pub(crate) fn reading_of_own_attestation(path: &Path) -> Result<Option<FolderReading>, Failure> {
+    let Some(bytes) = Sidecar::at(attestation_path(path)?).read()? else {
+        return Ok(None);
+    };
+    // What cannot be read is told when the attestation itself is looked for.
+    let attestations = Attestation::parse_file(&bytes).unwrap_or_default();
+    let readings = Candidates::read(attestations).folder_readings(None);
+    Ok(readings.into_iter().next())
+}
+
+/// The folder at `path`, hashed as an attestation of it in `catalog` says: whole, or without what
+/// its own attestation or tables leave out.
+pub(crate) fn attested_folder(
+    path: &Path,
+    links: Links,
+    catalog: &Catalog,
+) -> Result<(FolderDigest, Vec<Pattern>), Failure> {
+    let own = reading_of_own_attestation(path)?
+        .unwrap_or_default()
+        .exclude;
+    let mut first = None;
+    for exclude in [own, Vec::new(), Pattern::of_tables()] {
+        let bar = Bar::reading(path);
+        let folder = match digest_folder(path, links, &exclude, &|bytes| bar.add(bytes)) {
+            Ok(folder) => folder,
+            Err(DataError::NothingLeft { .. }) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        if !catalog.ids_about(&folder.manifest.dir_hash())?.is_empty() {
+            return Ok((folder, exclude));
+        }
+        first = first.or(Some((folder, exclude)));
+    }
+    first.ok_or_else(|| {
+        let shown = path.to_string_lossy();
+        Failure::usage(format!(
+            "{} holds nothing but what tables leave out",
+            Plain(&shown)
+        ))
+    })
+}
+
+/// A table of several versions holds rows that were deleted or replaced; all of its files
+/// together are no dataset.
+pub(crate) fn refuse_snapshots(path: &Path) -> Result<(), Failure> {
+    let name = match snapshots(path) {
+        None => return Ok(()),
+        Some(Snapshots::Delta) => "a Delta table",
+        Some(Snapshots::Iceberg) => "an Iceberg table",
+    };
+    Err(Failure::usage(format!(
+        "{} is {name}: its folder holds files of several versions, and those of none alone are in it",
+        Plain(&path.to_string_lossy())
+    ))
+    .hint(
+        "attest the files of one snapshot with --files-from; --format bytes attests all the bytes anyway",
+    ))
+}
+
+/// The format of the table at `path`, by the end of its name.
+pub(crate) fn table_format(path: &Path) -> Option<Format> {
+    let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+    match extension.as_str() {
+        "parquet" | "pq" => Some(Format::Parquet),
+        "arrow" | "feather" | "ipc" => Some(Format::Arrow),
+        _ => None,
+    }
+}
