@@ -124,9 +124,10 @@ impl Catalog {
     /// # Errors
     /// As [`Catalog::with_id`].
     pub fn ids_about(&self, sha256: &Digest) -> Result<Vec<Digest>, StoreError> {
-        self.ids(self.shelf.ids_about(sha256), |store| {
-            store.ids_about(sha256)
-        })
+        self.ids(
+            |shelf| shelf.ids_about(sha256),
+            |store| store.ids_about(sha256),
+        )
     }
 
     /// Ids of the transforms that are filed as reading this SHA-256, as [`Catalog::ids_about`].
@@ -134,19 +135,22 @@ impl Catalog {
     /// # Errors
     /// As [`Catalog::with_id`].
     pub fn ids_reading(&self, sha256: &Digest) -> Result<Vec<Digest>, StoreError> {
-        self.ids(self.shelf.ids_reading(sha256), |store| {
-            store.ids_reading(sha256)
-        })
+        self.ids(
+            |shelf| shelf.ids_reading(sha256),
+            |store| store.ids_reading(sha256),
+        )
     }
 
     fn ids(
         &self,
-        mut ids: Vec<Digest>,
+        shelf: impl Fn(&Shelf) -> Vec<Digest>,
         store: impl Fn(&Store) -> Result<Vec<Digest>, StoreError>,
     ) -> Result<Vec<Digest>, StoreError> {
+        let mut ids = shelf(&self.shelf);
         for one in &self.stores {
             ids.extend(store(one)?);
         }
+        ids.extend(shelf(&self.packages));
         let mut met = HashSet::new();
         ids.retain(|id| met.insert(*id));
         Ok(ids)
