@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use makoto::attestation::Attestation;
 use makoto::digest::Digest;
-use makoto_data::{Catalog, Links, attestation_path, digest_file};
+use makoto_data::{Catalog, Dataset, Links, Package, Place, attestation_path, digest_file};
+
+use crate::command::package::is_package;
 
 use crate::failure::Failure;
 use crate::progress::Bar;
@@ -60,8 +62,16 @@ impl Target {
         match self {
             Self::Data(path) => {
                 let sha256 = digest_of(path, catalog)?;
-                refuse_other_bytes(path, &sha256, catalog)?;
-                Ok(sha256)
+                if !catalog.about(&sha256)?.is_empty() {
+                    return Ok(sha256);
+                }
+                match in_package(path, catalog)? {
+                    Some(packed) => Ok(packed),
+                    None => {
+                        refuse_other_bytes(path, &sha256, catalog)?;
+                        Ok(sha256)
+                    }
+                }
             }
             Self::Digest(digest) => {
                 let named = match catalog.about(digest)?.is_empty() {
@@ -97,17 +107,68 @@ fn digest_of(path: &Path, catalog: &Catalog) -> Result<Digest, Failure> {
     Ok(digest_file(path, None, &|bytes| bar.add(bytes), None)?.sha256)
 }
 
-/// Data whose own attestation is about other bytes is not what it was attested to be; nothing
-/// should be told about it as if nobody had attested it.
+/// SHA-256 of the one dataset in the package at `path`; `None` when it is no package.
+fn in_package(path: &Path, catalog: &Catalog) -> Result<Option<Digest>, Failure> {
+    if !path.is_file() || !is_package(path)? {
+        return Ok(None);
+    }
+    // Why it is none was told when it was looked through.
+    let Ok(package) = Package::open(path) else {
+        return Ok(None);
+    };
+    let shown = path.to_string_lossy();
+    let shown = Plain(&shown);
+    let datasets = package.datasets();
+    let [dataset] = datasets.as_slice() else {
+        let count = datasets.len();
+        return Err(
+            Failure::usage(format!("the package {shown} holds {count} datasets")).hint(format!(
+                "name one of them by its digest: sha256:HEX --in {shown}"
+            )),
+        );
+    };
+    let bar = Bar::reading(path);
+    let progress = |bytes| bar.add(bytes);
+    let sha256 = match dataset {
+        Dataset::File { member } => package
+            .digest(member, None, &progress)
+            .map(|found| found.sha256),
+        Dataset::Folder { prefix } => package
+            .digest_folder(prefix, &progress)
+            .map(|found| found.dir_hash()),
+    };
+    let sha256 = sha256.map_err(|error| {
+        let why = error.to_string();
+        Failure::usage(format!("{shown} {}", Plain(&why)))
+    })?;
+    match catalog.about(&sha256)?.is_empty() {
+        false => Ok(Some(sha256)),
+        true => Err(Failure::contradiction(format!(
+            "{} in the package {shown} is not what its attestation says: it has sha256 {sha256}",
+            Plain(dataset.name())
+        ))
+        .hint("see `makoto verify` on it")),
+    }
+}
+
+/// Data whose own attestation is about other bytes, or cannot be read, is not what it was
+/// attested to be; nothing should be told about it as if nobody had attested it.
 fn refuse_other_bytes(path: &Path, sha256: &Digest, catalog: &Catalog) -> Result<(), Failure> {
     let sidecar = attestation_path(path)?;
-    if !catalog.about(sha256)?.is_empty() || !sidecar.exists() {
+    if sidecar.symlink_metadata().is_err() {
         return Ok(());
     }
     let shown = path.to_string_lossy();
-    Err(Failure::contradiction(format!(
-        "{} is not what its attestation says: the data has sha256 {sha256}",
-        Plain(&shown)
-    ))
-    .hint("see `makoto verify` on it"))
+    let shown = Plain(&shown);
+    let is_it = |place: &Place| matches!(place, Place::Sidecar(file) if *file == sidecar);
+    let failure = match catalog.skipped().find(|(place, _)| is_it(place)) {
+        Some((_, why)) => Failure::usage(format!(
+            "the attestation beside {shown} cannot be used: it {}",
+            Plain(why)
+        )),
+        None => Failure::contradiction(format!(
+            "{shown} is not what its attestation says: the data has sha256 {sha256}"
+        )),
+    };
+    Err(failure.hint("see `makoto verify` on it"))
 }

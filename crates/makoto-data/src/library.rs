@@ -20,6 +20,7 @@ impl Library for Catalog {
     fn get(&mut self, id: &Digest) -> Result<Option<Found>, StoreError> {
         let found = self.with_id(id)?;
         Ok(found.map(|found| Found {
+            bytes: found.documents.iter().map(|one| one.len() as u64).sum(),
             attestation: found.attestation,
             places: found.places.iter().map(ToString::to_string).collect(),
         }))

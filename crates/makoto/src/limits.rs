@@ -51,6 +51,9 @@ pub struct Limits {
     pub lineage_stages: usize,
     /// Links of a lineage: a few inputs for each stage, or a few steps that read very many.
     pub lineage_links: usize,
+    /// Bytes of the attestations that a lineage is read from. What is kept of them takes a few
+    /// times as much memory, and a single one may have 16 MB.
+    pub lineage_bytes: u64,
     /// Members of a package. Their headers are read one by one.
     pub package_members: usize,
     /// Bytes of a package's directory, which is held in memory.
@@ -106,6 +109,7 @@ impl Limits {
         manifest_bytes: 256 << 20,
         lineage_stages: 250_000,
         lineage_links: 2_000_000,
+        lineage_bytes: 512 << 20,
         store_entries: 100_000,
         search_files: 200_000,
         search_bytes: 512 << 20,

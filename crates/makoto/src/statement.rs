@@ -105,6 +105,13 @@ fn folder_agrees(subject: &Subject, at: &At<'_>, findings: &mut Findings) {
     }
 }
 
+impl Subject {
+    /// How many records it is said to have, if that is a number of 64 bits.
+    pub fn records(&self) -> Option<u64> {
+        self.digest.record_count.as_ref()?.as_str().parse().ok()
+    }
+}
+
 impl Statement {
     /// Reads a statement and reports everything that is wrong with it or missing (V2, V4).
     ///
@@ -272,14 +279,21 @@ impl Statement {
 /// Whether two statements, as JSON, state the same facts. With [`Times::Ignore`], the moments
 /// that a tool stamps by itself may differ: doing the same again is no new fact.
 pub fn same_facts(one: &Json, other: &Json, times: Times) -> bool {
-    let form = |statement: &Json| {
-        let mut statement = statement.clone();
-        if times == Times::Ignore {
-            drop_stamps(&mut statement);
-        }
-        to_canonical(&statement).ok()
-    };
-    form(one).is_some_and(|one| form(other) == Some(one))
+    facts(one, times).is_some_and(|one| facts(other, times) == Some(one))
+}
+
+/// Digest of the facts that a statement states: equal for those that [`same_facts`] holds to be
+/// the same. `None` when it has no canonical form.
+pub fn facts_digest(statement: &Json, times: Times) -> Option<Digest> {
+    facts(statement, times).map(|facts| Digest::of(&facts))
+}
+
+fn facts(statement: &Json, times: Times) -> Option<Vec<u8>> {
+    let mut statement = statement.clone();
+    if times == Times::Ignore {
+        drop_stamps(&mut statement);
+    }
+    to_canonical(&statement).ok()
 }
 
 /// Whether moments count as facts.

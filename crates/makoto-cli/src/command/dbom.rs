@@ -15,7 +15,7 @@ use makoto_data::{Catalog, NewFile, Sidecar};
 use super::{LevelArg, Output};
 use crate::catalog::CatalogArgs;
 use crate::clock;
-use crate::dataset::same_file;
+use crate::dataset::{located, same_file};
 use crate::failure::Failure;
 use crate::screen::{self, Detail, Plain};
 use crate::target::Target;
@@ -310,6 +310,18 @@ impl OutArgs {
                 Plain(&shown)
             ))
             .hint("name another file with -o"));
+        }
+        let folder = located(&self.out).and_then(|out| Some(out.parent()?.to_owned()));
+        let is_inside = |read: &&Path| {
+            let read = read.canonicalize().ok().filter(|read| read.is_dir());
+            read.is_some_and(|read| folder.as_ref().is_some_and(|out| out.starts_with(read)))
+        };
+        if read.iter().any(is_inside) {
+            return Err(Failure::usage(format!(
+                "{} lies in the data, which it would change",
+                Plain(&shown)
+            ))
+            .hint("name a file outside of it with -o"));
         }
         match self.out.symlink_metadata() {
             Ok(entry) if !entry.is_file() => Err(Failure::usage(format!(

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -6,8 +6,10 @@ use clap::Args;
 use makoto::attestation::Attestation;
 use makoto::digest::Digest;
 use makoto::json::Json;
+use makoto::limits::Limits;
+use makoto::lineage::{Direction, Lineage, Reach};
 use makoto::manifest::check_path;
-use makoto::report::{Level, Verdict};
+use makoto::report::{Level, Outcome, Verdict};
 use makoto::verify::Asked;
 use makoto_data::{
     ATTESTATION, Catalog, Links, PackageWriter, Recursion, attestation_path, digest_file,
@@ -17,6 +19,7 @@ use makoto_data::{
 use super::Output;
 use super::package::{AskedOfPackage, judge_open};
 use super::store::StoreArgs;
+use crate::catalog::folder_of;
 use crate::clock;
 use crate::dataset::same_file;
 use crate::failure::Failure;
@@ -27,8 +30,9 @@ use crate::table::attested_folder;
 /// Put data and its attestations into one ZIP file
 ///
 /// For where there is no network: `makoto verify P.zip` reads everything from the package. Only
-/// data that is what its attestation says is packed. The same data and attestations give the
-/// same bytes.
+/// data that is what its attestation says is packed. The attestations of everything that the
+/// data was made from come along, as far as they are found; what is missing is told. The same
+/// data and attestations give the same bytes.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -63,6 +67,7 @@ pub(crate) struct Pack {
 /// A dataset that is to be packed, with what attests it.
 struct Item {
     path: PathBuf,
+    sha256: Digest,
     /// Each file: its name in the package, where it is, and its SHA-256.
     files: Vec<(String, PathBuf, Digest)>,
     documents: Vec<Vec<u8>>,
@@ -74,7 +79,7 @@ impl Pack {
         let items: Result<Vec<_>, _> = self.data.iter().map(|path| self.item(path)).collect();
         let mut items = items?;
         items.sort_by(|a, b| a.files[0].0.cmp(&b.files[0].0));
-        let attestation = joined(&items)?;
+        let attestation = joined(items.iter().flat_map(|item| &item.documents))?;
         let mut members = BTreeMap::new();
         for (name, path, sha256) in items.iter().flat_map(|item| &item.files) {
             if members.insert(name.as_str(), (path, sha256)).is_some() {
@@ -85,7 +90,9 @@ impl Pack {
                 );
             }
         }
-        let further: BTreeMap<Digest, Vec<u8>> = BTreeMap::new();
+        let catalog = self.catalog_of_all()?;
+        let history = History::of(&items, &attestation, catalog, members.len());
+        history.warn();
         let cannot = |error: std::io::Error| self.cannot_write(&error);
         let mut package = PackageWriter::at(&self.output).map_err(cannot)?;
         let mut add = |name: &str, bytes: &[u8]| {
@@ -93,8 +100,12 @@ impl Pack {
             package.add(name, write, |error| error).map_err(cannot)
         };
         add(ATTESTATION, &attestation)?;
-        for (id, document) in &further {
-            add(&further_name(id), document)?;
+        let mut private = Vec::new();
+        for id in &history.further {
+            if let Some(found) = history.catalog.with_id(id)? {
+                add(&further_name(id), &joined(&found.documents)?)?;
+                private.extend(found.places);
+            }
         }
         for (name, (path, sha256)) in &members {
             let bar = Bar::reading(path);
@@ -129,12 +140,15 @@ impl Pack {
             )
             .hint("see `makoto verify` on it"));
         }
-        let readers: Vec<_> = items.iter().map(|item| item.path.as_path()).collect();
+        // What came from a file that few may read stays among them.
+        let mut readers: Vec<_> = items.iter().map(|item| item.path.as_path()).collect();
+        readers.extend(private.iter().map(|place| place.file()));
         file.keep_for_readers_of(&readers).map_err(cannot)?;
         self.tell(
             output,
             &attestation,
             &members.into_keys().collect::<Vec<_>>(),
+            &history,
         );
         Ok(0)
     }
@@ -207,6 +221,7 @@ impl Pack {
         };
         Ok(Item {
             documents: documents(path, &sha256, &catalog)?,
+            sha256,
             path: path.to_owned(),
             files,
         })
@@ -216,6 +231,21 @@ impl Pack {
     fn catalog(&self, path: &Path) -> Result<Catalog, Failure> {
         let mut catalog = self.store.catalog()?;
         catalog.add_sidecar(&attestation_path(path)?)?;
+        for folder in &self.folders {
+            catalog.add_folder(folder, Recursion::FoldersBelow)?;
+        }
+        Ok(catalog)
+    }
+
+    /// Everything that may hold attestations of what the data was made from.
+    fn catalog_of_all(&self) -> Result<Catalog, Failure> {
+        let mut catalog = self.store.catalog_so_far()?;
+        for path in &self.data {
+            catalog.add_sidecar(&attestation_path(path)?)?;
+        }
+        for path in &self.data {
+            catalog.add_folder(&folder_of(path), Recursion::FolderOnly)?;
+        }
         for folder in &self.folders {
             catalog.add_folder(folder, Recursion::FoldersBelow)?;
         }
@@ -233,21 +263,30 @@ impl Pack {
         Failure::usage(format!("cannot write {}: {error}", Plain(&shown)))
     }
 
-    fn tell(&self, output: Output, attestation: &[u8], members: &[&str]) {
+    fn tell(&self, output: Output, attestation: &[u8], members: &[&str], history: &History) {
         let shown = self.output.to_string_lossy();
         let statements = Attestation::parse_file(attestation).unwrap_or_default();
         let ids = statements.iter().map(|one| format!("sha256:{}", one.id));
+        let further = history.further.iter().map(|id| format!("sha256:{id}"));
         if output == Output::Json {
             screen::json(&Json::from([
                 ("package", shown.into_owned().into()),
                 ("attestations", ids.map(Json::from).collect()),
                 ("members", members.iter().copied().map(Json::from).collect()),
+                ("further", further.map(Json::from).collect()),
+                ("lineageComplete", history.open.is_empty().into()),
             ]));
             return;
         }
         let count = members.len();
         screen::result(format!("{}: {count} file(s) of data", Plain(&shown)));
         ids.for_each(|id| screen::result(format!("  {ATTESTATION}: {id}")));
+        if !history.further.is_empty() {
+            let count = history.further.len();
+            screen::result(format!(
+                "  {count} further statement(s) of what it was made from"
+            ));
+        }
     }
 }
 
@@ -257,14 +296,82 @@ fn changed(path: &Path) -> Failure {
         .hint("wait until nothing writes to it, then run the command again")
 }
 
-/// The documents of all items as one attestation file, each once.
-fn joined(items: &[Item]) -> Result<Vec<u8>, Failure> {
+/// The attestations of what the data was made from.
+struct History {
+    catalog: Catalog,
+    /// Ids of those that are not in the package already.
+    further: BTreeSet<Digest>,
+    /// Why it is not whole, if it is not.
+    open: Vec<String>,
+}
+
+/// Findings about a lineage that are told one by one.
+const MOST_TOLD: usize = 8;
+
+impl History {
+    /// Walks the lineage of each item. `attestation` is what the package has, besides `members`
+    /// files.
+    fn of(items: &[Item], attestation: &[u8], mut catalog: Catalog, members: usize) -> Self {
+        let known = Attestation::parse_file(attestation).unwrap_or_default();
+        let known: BTreeSet<_> = known.iter().map(|one| one.id).collect();
+        let mut further = BTreeSet::new();
+        let mut open = Vec::new();
+        for item in items {
+            let room = Limits::DEFAULT.package_members;
+            let mut reach = Reach::within_limits(None);
+            reach.stages = room.saturating_sub(members + further.len() + 1);
+            let lineage = Lineage::walk(&mut catalog, item.sha256, Direction::Back, reach);
+            let ids = lineage.stages.iter().map(|stage| stage.id);
+            further.extend(ids.filter(|id| !known.contains(id)));
+            let checks = lineage.checks.iter();
+            let checks = checks.filter(|check| {
+                check.outcome == Outcome::Fail
+                    || check.outcome == Outcome::Skip && !lineage.is_complete()
+            });
+            open.extend(checks.map(screen::told));
+        }
+        Self {
+            catalog,
+            further,
+            open,
+        }
+    }
+
+    fn warn(&self) {
+        if self.open.is_empty() {
+            return;
+        }
+        screen::note("warning: the package has not the whole lineage of the data");
+        for one in self.open.iter().take(MOST_TOLD) {
+            screen::note(format!("  {}", Plain(one)));
+        }
+        if self.open.len() > MOST_TOLD {
+            let more = self.open.len() - MOST_TOLD;
+            screen::note(format!("  and {more} more; `makoto lineage` has them all"));
+        }
+    }
+}
+
+/// Documents as one attestation file, each once.
+fn joined<'a>(all: impl IntoIterator<Item = &'a Vec<u8>>) -> Result<Vec<u8>, Failure> {
     let mut documents: Vec<&Vec<u8>> = Vec::new();
-    for document in items.iter().flat_map(|item| &item.documents) {
+    for document in all {
         if !documents.contains(&document) {
             documents.push(document);
         }
     }
+    // A statement without an envelope is in every envelope of the same id, byte for byte.
+    let read: Vec<_> = documents
+        .iter()
+        .map(|one| Attestation::parse(one))
+        .collect();
+    let enveloped = read.iter().flatten();
+    let enveloped = enveloped.filter(|one| one.unverified_signatures.is_some());
+    let enveloped: BTreeSet<_> = enveloped.map(|one| one.id).collect();
+    let is_needed =
+        |one: &Attestation| one.unverified_signatures.is_some() || !enveloped.contains(&one.id);
+    let mut needed = read.iter().map(|one| one.as_ref().is_ok_and(is_needed));
+    documents.retain(|_| needed.next().unwrap_or(true));
     if let [only] = documents.as_slice() {
         return Ok((*only).clone());
     }

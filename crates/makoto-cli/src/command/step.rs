@@ -8,6 +8,7 @@ use makoto::limits::Limits;
 use makoto_data::Sidecar;
 
 use super::attest::{add_json, key_value, string_map};
+use super::part::Part;
 use super::store::StoreArgs;
 use crate::dataset::{Attested, BadRecords, Measured, RecordArgs, same_file};
 use crate::defaults::{Defaults, Value};
@@ -45,6 +46,11 @@ pub(crate) struct StepArgs {
     /// A file with parameters, as a JSON object
     #[arg(long = "params", value_name = "FILE")]
     parameters_file: Option<PathBuf>,
+
+    /// The part of an input that was read, when it was not all of it (repeatable):
+    /// `records:START..END`, or `offsets:START..END` with `@PARTITION`; what is at END was not read
+    #[arg(long = "input-part", value_name = "PATH=UNIT:START..END")]
+    parts: Vec<Part>,
 
     /// Platform that hosts the executor
     #[arg(long)]
@@ -126,7 +132,7 @@ impl StepArgs {
             .rsplit('/')
             .next()
             .unwrap_or(&kind);
-        fill_data(draft, inputs, outputs)?;
+        fill_parts(draft, inputs, &self.parts, outputs)?;
         draft.set("transform.type", Some(kind.as_str()));
         draft.set(
             "transform.name",
@@ -175,13 +181,43 @@ pub(crate) fn fill_data(
     inputs: &[Input],
     outputs: &[Measured],
 ) -> Result<(), Failure> {
-    let inputs_json: Result<Vec<_>, _> = inputs.iter().map(Input::to_json).collect();
-    draft.set("inputs", Some(inputs_json?));
+    fill_parts(draft, inputs, &[], outputs)
+}
+
+/// As [`fill_data`], with the parts of inputs that were read.
+fn fill_parts(
+    draft: &mut Draft,
+    inputs: &[Input],
+    parts: &[Part],
+    outputs: &[Measured],
+) -> Result<(), Failure> {
+    let parts = Part::of_each(parts, inputs)?;
+    let mut inputs_json = Vec::new();
+    let mut records_read = Some(0_u64);
+    for (input, parts) in inputs.iter().zip(&parts) {
+        let whole = input.to_json()?;
+        let records = match parts.as_slice() {
+            [] => {
+                inputs_json.push(whole);
+                records_of(&[&input.data])
+            }
+            parts => {
+                inputs_json.extend(parts.iter().map(|part| part.of(&whole)));
+                parts.iter().map(|part| part.records()).sum()
+            }
+        };
+        records_read = records_read
+            .zip(records)
+            .and_then(|(one, two)| one.checked_add(two));
+    }
+    draft.set("inputs", Some(inputs_json));
     let read: Vec<_> = inputs.iter().map(|input| &input.data).collect();
     let written: Vec<_> = outputs.iter().collect();
-    draft.set("metadata.recordsInput", records_of(&read));
+    draft.set("metadata.recordsInput", records_read);
     draft.set("metadata.recordsOutput", records_of(&written));
-    draft.set("metadata.bytesInput", Some(bytes_of(&read)));
+    // How many bytes a part has was not measured.
+    let whole = parts.iter().all(Vec::is_empty);
+    draft.set("metadata.bytesInput", whole.then(|| bytes_of(&read)));
     draft.set("metadata.bytesOutput", Some(bytes_of(&written)));
     Ok(())
 }

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::licence;
+use super::share::Share;
 use crate::datetime::DateTime;
 use crate::digest::{Digest, Hasher};
 use crate::json::{Json, Object};
 use crate::limits::Limits;
 use crate::lineage::{Drawing, Lineage, Producer, Stage};
-use crate::predicate::transform::IntervalUnit;
 use crate::predicate::{Predicate, PredicateType};
 use crate::report::{Level, Outcome, TOOL_VERSION};
 use crate::shape::Shape as _;
@@ -138,10 +138,7 @@ pub fn create(lineage: &Lineage, described: &Described, now: &DateTime) -> Resul
     };
     Ok(Json::from([
         ("dbomVersion", "1.0.0".into()),
-        (
-            "dbomId",
-            format!("urn:dbom:sha256:{}", identity(lineage)).into(),
-        ),
+        ("dbomId", format!("{ID}{}", identity(lineage)).into()),
         ("dataset", Json::Object(dataset)),
         ("sources", members(&bill.sources)),
         ("transformations", members(&bill.steps)),
@@ -149,12 +146,18 @@ pub fn create(lineage: &Lineage, described: &Described, now: &DateTime) -> Resul
         ("compliance", Json::Object(compliance)),
         ("verification", verification.into()),
         ("metadata", Json::Object(metadata)),
-        ("basis", basis(described.data_was_read)),
+        (
+            "basis",
+            Json::Object(basis(described.data_was_read).collect()),
+        ),
     ]))
 }
 
+/// What the identifier of a bill starts with.
+pub(super) const ID: &str = "urn:dbom:sha256:";
+
 /// The same dataset made in the same way has the same identifier.
-fn identity(lineage: &Lineage) -> Digest {
+pub(super) fn identity(lineage: &Lineage) -> Digest {
     let ids: BTreeSet<_> = lineage.stages.iter().map(|stage| stage.id).collect();
     let mut hasher = Hasher::new();
     hasher.update(lineage.target.as_bytes());
@@ -162,43 +165,51 @@ fn identity(lineage: &Lineage) -> Digest {
     hasher.finish()
 }
 
+pub(super) const DECLARED: &str = "declared";
+pub(super) const RECOMPUTED: &str = "recomputed";
+
 /// Which fields are whose word. Nothing is `signed` at L1.
-fn basis(data_was_read: bool) -> Json {
-    let data = if data_was_read {
-        "recomputed"
-    } else {
-        "declared"
-    };
-    Json::from([
-        ("dataset.name", "declared".into()),
-        ("dataset.version", "declared".into()),
-        ("dataset.description", "declared".into()),
-        ("dataset.creator", "declared".into()),
-        ("dataset.created", "declared".into()),
-        ("dataset.digest.sha256", data.into()),
-        ("dataset.digest.recordCount", "declared".into()),
-        ("dataset.digest.format", "declared".into()),
-        ("dataset.makotoLevel", "recomputed".into()),
-        ("sources[].name", "declared".into()),
-        ("sources[].attestationRef", "recomputed".into()),
-        ("sources[].attestationType", "recomputed".into()),
-        ("sources[].makotoLevel", "recomputed".into()),
-        ("sources[].geography", "declared".into()),
-        ("sources[].consent", "declared".into()),
-        ("sources[].license", "declared".into()),
-        ("sources[].contribution", "declared".into()),
-        ("transformations[].name", "declared".into()),
-        ("transformations[].order", "recomputed".into()),
-        ("transformations[].attestationRef", "recomputed".into()),
-        ("transformations[].attestationType", "recomputed".into()),
-        ("transformations[].makotoLevel", "recomputed".into()),
-        ("transformations[].inputs", "recomputed".into()),
-        ("transformations[].outputs", "recomputed".into()),
-        ("transformations[].transformType", "declared".into()),
-        ("lineageGraph", "recomputed".into()),
-        ("compliance.overallMakotoLevel", "recomputed".into()),
-        ("compliance.licences", "declared".into()),
-    ])
+pub(super) const BASIS: [(&str, &str); 30] = [
+    ("dataset.name", DECLARED),
+    ("dataset.version", DECLARED),
+    ("dataset.description", DECLARED),
+    ("dataset.creator", DECLARED),
+    ("dataset.created", DECLARED),
+    ("dataset.digest.sha256", RECOMPUTED),
+    ("dataset.digest.recordCount", DECLARED),
+    ("dataset.digest.format", DECLARED),
+    ("dataset.makotoLevel", RECOMPUTED),
+    ("sources[].name", DECLARED),
+    ("sources[].attestationRef", RECOMPUTED),
+    ("sources[].attestationType", RECOMPUTED),
+    ("sources[].makotoLevel", RECOMPUTED),
+    ("sources[].description", DECLARED),
+    ("sources[].geography", DECLARED),
+    ("sources[].consent", DECLARED),
+    ("sources[].license", DECLARED),
+    ("sources[].contribution", DECLARED),
+    ("transformations[].name", DECLARED),
+    ("transformations[].description", DECLARED),
+    ("transformations[].order", RECOMPUTED),
+    ("transformations[].attestationRef", RECOMPUTED),
+    ("transformations[].attestationType", RECOMPUTED),
+    ("transformations[].makotoLevel", RECOMPUTED),
+    ("transformations[].inputs", RECOMPUTED),
+    ("transformations[].outputs", RECOMPUTED),
+    ("transformations[].transformType", DECLARED),
+    ("lineageGraph", RECOMPUTED),
+    ("compliance.overallMakotoLevel", RECOMPUTED),
+    ("compliance.licences", DECLARED),
+];
+
+/// The field that is recomputed only when the data is read.
+const OF_DATA: &str = "dataset.digest.sha256";
+
+fn basis(data_was_read: bool) -> impl Iterator<Item = (&'static str, Json)> {
+    BASIS.into_iter().map(move |(field, basis)| match field {
+        OF_DATA if !data_was_read => (field, DECLARED.into()),
+        _ => (field, basis.into()),
+    })
 }
 
 impl Bill {
@@ -304,15 +315,8 @@ fn sources(lineage: &Lineage, level: Level) -> Vec<Part> {
         if let Producer::Stage(producer) = link.producer
             && lineage.stages[producer].is_origin()
         {
-            let part = match &input.interval {
-                None => Share::Whole,
-                Some(interval) if interval.unit == IntervalUnit::Records => {
-                    interval.length().map_or(Share::Unknown, Share::Records)
-                }
-                Some(_) => Share::Unknown,
-            };
-            let share = used.entry((producer, input.digest.sha256)).or_insert(part);
-            *share = share.and(part, link.certain);
+            let share = used.entry((producer, input.digest.sha256)).or_default();
+            share.add(input.interval.as_ref(), link.certain);
         }
     }
     let counts: Vec<_> = used
@@ -329,41 +333,6 @@ fn sources(lineage: &Lineage, level: Level) -> Vec<Part> {
         .collect();
     parts.sort_by(|a, b| (a.name(), a.id).cmp(&(b.name(), b.id)));
     parts
-}
-
-/// How much of a source was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Share {
-    Whole,
-    Records(u64),
-    Unknown,
-}
-
-impl Share {
-    fn and(self, other: Self, certain: bool) -> Self {
-        match (self, other) {
-            _ if !certain => Self::Unknown,
-            (Self::Whole, _) | (_, Self::Whole) => Self::Whole,
-            (Self::Records(one), Self::Records(two)) if one == two => self,
-            // Whether two parts overlap is not said.
-            _ => Self::Unknown,
-        }
-    }
-
-    fn records(self, subject: Option<&Subject>) -> Option<u64> {
-        let count = subject?
-            .digest
-            .record_count
-            .as_ref()?
-            .as_str()
-            .parse()
-            .ok()?;
-        match self {
-            Self::Whole => Some(count),
-            Self::Records(read) => Some(read.min(count)),
-            Self::Unknown => None,
-        }
-    }
 }
 
 fn source(

@@ -3,10 +3,12 @@
 //! This file is its shape. What a DBOM says of levels and signatures is a claim: one is made from
 //! a walked lineage ([`create()`]), and checked by walking it again ([`verify()`]).
 
+mod compare;
 mod create;
 mod diff;
 mod import;
 mod licence;
+mod share;
 mod verify;
 
 pub use create::{Described, NoDbom, create};

@@ -49,6 +49,7 @@ fn asked() -> Asked {
             depth: None,
             stages: 1000,
             links: 1000,
+            bytes: u64::MAX,
         },
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
+use super::told::Told;
 use super::{Lineage, Link, Producer};
 use crate::report::{Check, Outcome};
 
@@ -10,7 +11,7 @@ const MOST_NAMED: usize = 8;
 
 /// Finds cycles. One that could be avoided, because an input has other possible producers or
 /// the same data is attested twice, loses the doubtful links; any other is a contradiction.
-pub(super) fn resolve(lineage: &mut Lineage) {
+pub(super) fn resolve(lineage: &mut Lineage, told: &mut Told) {
     let cycles = components(lineage);
     if cycles.is_empty() {
         return;
@@ -27,9 +28,10 @@ pub(super) fn resolve(lineage: &mut Lineage) {
             _ => false,
         });
     let doubtful: BTreeSet<_> = doubtful.map(|(index, _)| index).collect();
-    drop_links(lineage, &doubtful);
+    drop_links(lineage, &doubtful, told);
+    let producers = producers(lineage);
     for cycle in components(lineage) {
-        let path = path_around(lineage, &cycle);
+        let path = path_around(&producers, &cycle);
         let named = path.iter().take(MOST_NAMED);
         let named: Vec<_> = named.map(|stage| name(lineage, *stage)).collect();
         let more = match path.len().saturating_sub(MOST_NAMED) {
@@ -38,9 +40,7 @@ pub(super) fn resolve(lineage: &mut Lineage) {
         };
         let first = name(lineage, path[0]);
         let message = format!("a cycle: {}{more} → {first}", named.join(" → "));
-        lineage
-            .checks
-            .push(Check::new("L2.V.9", Outcome::Fail, "", message));
+        told.push(Check::new("L2.V.9", Outcome::Fail, "", message));
     }
 }
 
@@ -51,7 +51,7 @@ fn name(lineage: &Lineage, stage: usize) -> String {
 }
 
 /// Takes doubtful links out; an input that is left without any has no producer.
-fn drop_links(lineage: &mut Lineage, dropped: &BTreeSet<usize>) {
+fn drop_links(lineage: &mut Lineage, dropped: &BTreeSet<usize>, told: &mut Told) {
     let mut left: HashMap<_, usize> = HashMap::new();
     for (index, link) in lineage.links.iter().enumerate() {
         *left.entry((link.reader, link.input)).or_default() +=
@@ -68,9 +68,7 @@ fn drop_links(lineage: &mut Lineage, dropped: &BTreeSet<usize>) {
             let path = format!("sha256:{reader}/predicate.inputs[{}]", link.input);
             let producer = name(lineage, producer);
             let message = format!("cannot come from {producer}, which was made of it in turn");
-            lineage
-                .checks
-                .push(Check::new("L2.V.9", Outcome::Warn, &path, message));
+            told.push(Check::new("L2.V.9", Outcome::Warn, &path, message));
         }
         let left = left.entry((link.reader, link.input)).or_default();
         if *left == 0 {
@@ -164,8 +162,7 @@ fn components(lineage: &Lineage) -> Vec<Vec<usize>> {
 }
 
 /// A way from the first stage of a component back to itself.
-fn path_around(lineage: &Lineage, component: &[usize]) -> Vec<usize> {
-    let producers = producers(lineage);
+fn path_around(producers: &[Vec<usize>], component: &[usize]) -> Vec<usize> {
     let inside: BTreeSet<_> = component.iter().copied().collect();
     let start = component[0];
     let mut came_from = BTreeMap::new();

@@ -29,8 +29,8 @@ pub enum Drawing {
 }
 
 impl Lineage {
-    /// The lineage as a drawing, each line ended by LF. Names from documents are escaped for the
-    /// language; the lines of [`Drawing::Text`] still hold them as they are, quoted.
+    /// The lineage as a drawing, each line ended by LF. Names from documents are quoted where
+    /// they are more than one plain word, and escaped for the language.
     pub fn draw(&self, drawing: Drawing) -> String {
         match drawing {
             Drawing::Text => Tree::of(self).draw(),
@@ -216,33 +216,48 @@ fn kind(stage: &Stage) -> &'static str {
 /// What a stage is, in two lines: what it made, and how.
 fn label(stage: &Stage) -> [String; 2] {
     const NAMED: usize = 3;
-    let mut names: Vec<_> = stage.names().take(NAMED).map(str::to_owned).collect();
+    let mut names: Vec<_> = stage.names().take(NAMED).map(word).collect();
     let more = stage.statement.subject.as_slice().len() - names.len();
     if more > 0 {
         names.push(format!("{more} more"));
     }
     [
         names.join(", "),
-        format!("{} {}", kind(stage), stage.title()),
+        format!("{} {}", kind(stage), word(&stage.title())),
     ]
+}
+
+/// A name from a document as one word: quoted when something in it could pass for a part of the
+/// drawing, such as an arrow or another line.
+fn word(name: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "_-.:/@+=~%?&#,".contains(c);
+    match !name.is_empty() && name.chars().all(is_plain) {
+        true => name.to_owned(),
+        false => format!("{name:?}"),
+    }
 }
 
 fn input_text(lineage: &Lineage, link: &Link) -> String {
     let input = lineage.input(link);
     match &input.interval {
-        None => input.name.as_str().to_owned(),
-        Some(interval) => format!("{} ({})", input.name.as_str(), interval_text(interval)),
+        None => word(input.name.as_str()),
+        Some(interval) => {
+            let name = word(input.name.as_str());
+            format!("{name} ({})", interval_text(interval))
+        }
     }
 }
 
-/// An interval in words: `records 0 to 999`.
-pub(crate) fn interval_text(interval: &Interval) -> String {
+/// An interval in words: `records 0 up to 999`, `offsets 5 up to 9 of partition 2`.
+fn interval_text(interval: &Interval) -> String {
     let unit = match interval.unit {
         IntervalUnit::Records => "records",
         IntervalUnit::Offsets => "offsets",
     };
+    let partition = interval.partition.as_ref().map(|number| number.write());
+    let partition = partition.map_or(String::new(), |number| format!(" of partition {number}"));
     format!(
-        "{unit} {} up to {}",
+        "{unit} {} up to {}{partition}",
         interval.start.as_str(),
         interval.end.as_str()
     )
@@ -269,6 +284,8 @@ fn for_dot(text: &str) -> String {
         match character {
             '\n' => out.push_str("\\n"),
             '"' | '\\' => out.extend(['\\', character]),
+            // Graphviz reads entities in labels.
+            '&' => out.push_str("&amp;"),
             c if c.is_control() || is_deceptive(c) => {
                 let _ = write!(out, "\\\\u{{{:x}}}", u32::from(c));
             }

@@ -6,8 +6,10 @@
 //! dataset still has the digest that they tell is the business of [`verify`](crate::verify). No
 //! signature is checked, so a whole lineage is worth L1 at most.
 
+mod conflict;
 mod cycle;
 mod draw;
+mod told;
 mod walk;
 
 use std::fmt;
@@ -22,6 +24,7 @@ use crate::report::{Check, Level, Outcome, Report, Verdict};
 use crate::statement::{Statement, Subject};
 
 pub use draw::Drawing;
+pub(crate) use told::Told;
 
 /// Where a walk finds attestations. What it hands out is checked again: an id is the digest of
 /// what was read, and a statement counts only for the digests that stand in it.
@@ -55,6 +58,8 @@ pub struct Found {
     pub attestation: Attestation,
     /// Where it was found, for people.
     pub places: Vec<String>,
+    /// Bytes of its document.
+    pub bytes: u64,
 }
 
 /// How far a walk goes.
@@ -66,6 +71,8 @@ pub struct Reach {
     pub stages: usize,
     /// Links that are followed.
     pub links: usize,
+    /// Bytes of attestations that are read.
+    pub bytes: u64,
 }
 
 impl Reach {
@@ -75,6 +82,7 @@ impl Reach {
             depth,
             stages: Limits::DEFAULT.lineage_stages,
             links: Limits::DEFAULT.lineage_links,
+            bytes: Limits::DEFAULT.lineage_bytes,
         }
     }
 }
@@ -104,20 +112,28 @@ pub struct Stage {
     /// Digests of the subjects with their places, sorted: a statement may have a hundred
     /// thousand subjects, and as many inputs that ask for them.
     by_digest: Vec<(Digest, usize)>,
+    /// The same of its inputs.
+    inputs_by_digest: Vec<(Digest, usize)>,
 }
 
 impl Stage {
     fn new(found: Found, statement: Statement, distance: usize) -> Self {
-        let subjects = statement.subject.as_slice().iter().enumerate();
-        let mut by_digest: Vec<_> = subjects.map(|(at, s)| (s.digest.sha256, at)).collect();
-        by_digest.sort_unstable();
+        let sorted = |digests: &mut dyn Iterator<Item = Digest>| -> Vec<(Digest, usize)> {
+            let places = digests.enumerate().map(|(at, digest)| (digest, at));
+            let mut sorted: Vec<_> = places.collect();
+            sorted.sort_unstable();
+            sorted
+        };
+        let mut subjects = statement.subject.as_slice().iter();
+        let mut inputs = inputs_of(&statement).iter();
         Self {
+            by_digest: sorted(&mut subjects.by_ref().map(|one| one.digest.sha256)),
+            inputs_by_digest: sorted(&mut inputs.by_ref().map(|one| one.digest.sha256)),
             id: found.attestation.id,
             unverified_signatures: found.attestation.unverified_signatures,
             places: found.places,
             statement,
             distance,
-            by_digest,
         }
     }
 
@@ -128,10 +144,7 @@ impl Stage {
 
     /// What it lists as inputs; nothing for an origin or a window.
     pub fn inputs(&self) -> &[Input] {
-        match &self.statement.predicate {
-            Predicate::Transform(transform) => transform.inputs.as_slice(),
-            Predicate::Origin(_) | Predicate::StreamWindow(_) => &[],
-        }
+        inputs_of(&self.statement)
     }
 
     /// The first subject of this digest.
@@ -141,12 +154,13 @@ impl Stage {
 
     /// Every subject of this digest: the same bytes may go by several names.
     pub fn subjects(&self, sha256: &Digest) -> impl Iterator<Item = &Subject> {
-        let start = self
-            .by_digest
-            .partition_point(|(digest, _)| digest < sha256);
-        let same = self.by_digest[start..].iter();
-        let same = same.take_while(move |(digest, _)| digest == sha256);
-        same.map(|(_, at)| &self.statement.subject.as_slice()[*at])
+        let subjects = self.statement.subject.as_slice();
+        places_of(&self.by_digest, sha256).map(|at| &subjects[at])
+    }
+
+    /// Places of the inputs of this digest.
+    fn inputs_with(&self, sha256: &Digest) -> impl Iterator<Item = usize> {
+        places_of(&self.inputs_by_digest, sha256)
     }
 
     /// Whether data enters the lineage here.
@@ -175,6 +189,21 @@ impl Stage {
         let subjects = self.statement.subject.as_slice().iter();
         subjects.map(|subject| subject.name.as_str())
     }
+}
+
+fn inputs_of(statement: &Statement) -> &[Input] {
+    match &statement.predicate {
+        Predicate::Transform(transform) => transform.inputs.as_slice(),
+        Predicate::Origin(_) | Predicate::StreamWindow(_) => &[],
+    }
+}
+
+/// Places of a digest among sorted ones.
+fn places_of(sorted: &[(Digest, usize)], sha256: &Digest) -> impl Iterator<Item = usize> {
+    let start = sorted.partition_point(|(digest, _)| digest < sha256);
+    let same = sorted[start..].iter();
+    same.take_while(move |(digest, _)| digest == sha256)
+        .map(|(_, at)| *at)
 }
 
 /// An input of a stage, and what was found behind it.
@@ -260,10 +289,11 @@ impl Lineage {
         let mut report = Report::from_checks(self.checks.clone(), now);
         let open = match self.direction {
             Direction::Back => !self.is_complete(),
-            Direction::Forward => self
-                .links
-                .iter()
-                .any(|link| link.producer == Producer::Beyond),
+            // Whatever could not be looked at may have read the data.
+            Direction::Forward => {
+                let skipped = |check: &Check| check.outcome == Outcome::Skip;
+                self.checks.iter().any(skipped)
+            }
         };
         if report.verdict == Verdict::Pass && open {
             report.verdict = Verdict::Unknown;

@@ -46,6 +46,7 @@ impl Memory {
             depth,
             stages: 200_000,
             links: 1_000_000,
+            bytes: u64::MAX,
         };
         Lineage::walk(self, sha(data), direction, reach)
     }
@@ -66,6 +67,7 @@ impl Library for Memory {
         let found = self.documents.get(id).map(|bytes| Found {
             attestation: Attestation::parse(bytes).expect("an attestation"),
             places: vec!["memory".to_owned()],
+            bytes: bytes.len() as u64,
         });
         Ok(found)
     }
@@ -309,6 +311,7 @@ fn a_walk_that_was_stopped_is_not_complete() {
         depth: None,
         stages: 2,
         links: 10,
+        bytes: u64::MAX,
     };
     let few = Lineage::walk(&mut memory, sha("report"), Direction::Back, reach);
     assert_eq!((few.stages.len(), verdict(&few)), (2, Verdict::Unknown));

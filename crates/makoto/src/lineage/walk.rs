@@ -3,19 +3,18 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 
+use super::conflict::Facts;
+use super::told::Told;
 use super::{Direction, Found, Library, Lineage, Link, Producer, Reach, Stage, cycle};
 use crate::attestation::Attestation;
 use crate::digest::Digest;
 use crate::json::Json;
+use crate::predicate::transform::{Interval, IntervalUnit};
 use crate::report::{Check, Level, Outcome};
-use crate::statement::{Statement, Times, same_facts};
+use crate::statement::{Statement, Subject};
 
-/// Findings of one kind that are listed one by one; the rest is counted.
-const MOST_CHECKS: usize = 1_000;
-
-/// Other attestations of an input that are compared with the one it refers to. Who floods a
-/// library with statements about one dataset must not make every walk long.
-const MOST_COMPARED: usize = 8;
+/// Names of one dataset in one statement that an input's name is compared with.
+const MOST_NAMES: usize = 1_000;
 
 pub(super) fn walk<L: Library>(
     library: &mut L,
@@ -35,9 +34,12 @@ pub(super) fn walk<L: Library>(
             checks: Vec::new(),
         },
         known: HashMap::new(),
+        other_data: HashSet::new(),
         looked_up: HashMap::new(),
+        facts: HashMap::new(),
         queue: VecDeque::new(),
-        unlisted: 0,
+        bytes: 0,
+        told: Told::default(),
         budget_told: false,
     };
     match direction {
@@ -47,27 +49,59 @@ pub(super) fn walk<L: Library>(
     walk.finish()
 }
 
-struct Walk<'a, L> {
+pub(super) struct Walk<'a, L> {
     library: &'a mut L,
     reach: Reach,
-    lineage: Lineage,
+    pub(super) lineage: Lineage,
     /// Where each id stands among the stages, or why it does not.
-    known: HashMap<Digest, Result<usize, NoStage>>,
+    pub(super) known: HashMap<Digest, Result<usize, NoStage>>,
+    /// Attestations that were read and are not about the data for which they were.
+    other_data: HashSet<(Digest, Digest)>,
     /// What is about a dataset, once it was asked: many steps read the same tables.
     looked_up: HashMap<Digest, Rc<[Digest]>>,
+    /// What attestations say, as far as they were compared.
+    pub(super) facts: HashMap<Digest, Option<Rc<Facts>>>,
     /// Stages whose links were not followed yet.
     queue: VecDeque<usize>,
-    unlisted: usize,
+    /// Bytes of the documents that were read.
+    bytes: u64,
+    told: Told,
     budget_told: bool,
+}
+
+/// What an attestation must have to do with a dataset to be taken for a stage.
+#[derive(Debug, Clone, Copy)]
+enum Tie {
+    /// It is about it.
+    About(Digest),
+    /// It reads it.
+    Reads(Digest),
+}
+
+impl Tie {
+    fn holds(self, stage: &Stage) -> bool {
+        match self {
+            Self::About(sha256) => stage.subject(&sha256).is_some(),
+            Self::Reads(sha256) => stage.inputs_with(&sha256).next().is_some(),
+        }
+    }
+
+    fn sha256(self) -> Digest {
+        match self {
+            Self::About(sha256) | Self::Reads(sha256) => sha256,
+        }
+    }
 }
 
 /// Why an attestation is no stage of the lineage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum NoStage {
+pub(super) enum NoStage {
     /// It is not here.
     Absent,
     /// It is here and says nothing that can be used.
     Invalid,
+    /// It is here and has nothing to do with the data for which it was read.
+    OtherData,
     /// The budget was reached before it was read.
     Beyond,
 }
@@ -78,9 +112,7 @@ impl<L: Library> Walk<'_, L> {
         let ids = self.about(&target);
         let mut tops = Vec::new();
         for id in ids.iter() {
-            let stage = self.stage(id, 0).ok();
-            let is_about = |stage: &usize| self.lineage.stages[*stage].subject(&target).is_some();
-            tops.extend(stage.filter(is_about));
+            tops.extend(self.stage(id, Tie::About(target), 0).ok());
         }
         if tops.is_empty() {
             let message = format!("no attestation about sha256:{target} was found");
@@ -119,11 +151,16 @@ impl<L: Library> Walk<'_, L> {
                 self.link(reader, index, producer, true);
             }
             None => {
-                if reference.is_some() {
-                    let message = "has an attestationRef without a digest, which is not followed; \
-                                   attestations were looked up by the digest of the data";
-                    self.check_input(reader, index, Outcome::Warn, message);
-                }
+                let (id, has) = match reference {
+                    Some(_) => (
+                        "L2.V.8",
+                        "an attestationRef without a digest, which is not followed",
+                    ),
+                    None => ("L2.P.9", "no attestationRef"),
+                };
+                let message =
+                    format!("has {has}; attestations were looked up by the digest of the data");
+                self.tell(id, reader, index, Outcome::Warn, message);
                 self.follow_digest(reader, index, &about, distance);
             }
         }
@@ -138,7 +175,7 @@ impl<L: Library> Walk<'_, L> {
         distance: usize,
     ) -> Producer {
         let sha256 = self.lineage.stages[reader].inputs()[index].digest.sha256;
-        match self.stage(id, distance) {
+        match self.stage(id, Tie::About(sha256), distance) {
             Err(NoStage::Beyond) => Producer::Beyond,
             Err(NoStage::Absent) => {
                 let others = match about.len() {
@@ -156,7 +193,7 @@ impl<L: Library> Walk<'_, L> {
                 self.check_input(reader, index, Outcome::Fail, message);
                 Producer::Missing
             }
-            Ok(stage) if self.lineage.stages[stage].subject(&sha256).is_none() => {
+            Err(NoStage::OtherData) => {
                 let message = format!(
                     "refers to sha256:{id}, which is about other data: none of its subjects has \
                      sha256 {sha256}"
@@ -166,11 +203,8 @@ impl<L: Library> Walk<'_, L> {
             }
             Ok(stage) => {
                 self.tell_name(reader, index, stage);
-                // What else is said about these bytes is compared, and not walked.
-                let others = about.iter().filter(|other| *other != id);
-                for other in others.take(MOST_COMPARED) {
-                    self.tell_other(reader, index, stage, other);
-                }
+                self.tell_interval(reader, index, stage);
+                self.tell_others(reader, index, stage, about);
                 Producer::Stage(stage)
             }
         }
@@ -181,10 +215,8 @@ impl<L: Library> Walk<'_, L> {
         let mut producers = Vec::new();
         let mut beyond = false;
         for id in about {
-            match self.stage(id, distance) {
-                Ok(stage) if self.lineage.stages[stage].subject(&sha256).is_some() => {
-                    producers.push(stage);
-                }
+            match self.stage(id, Tie::About(sha256), distance) {
+                Ok(stage) => producers.push(stage),
                 Err(NoStage::Beyond) => beyond = true,
                 _ => {}
             }
@@ -197,6 +229,7 @@ impl<L: Library> Walk<'_, L> {
             let certain = producers.len() == 1;
             self.link(reader, index, Producer::Stage(*producer), certain);
             self.tell_name(reader, index, *producer);
+            self.tell_interval(reader, index, *producer);
         }
         match (producers.is_empty(), beyond) {
             (false, _) => {
@@ -249,48 +282,60 @@ impl<L: Library> Walk<'_, L> {
                 break;
             }
             // A step that changes nothing reads what it makes; it is there already.
-            let Ok(reader) = self.stage(&id, distance) else {
+            let Ok(reader) = self.stage(&id, Tie::Reads(*sha256), distance) else {
                 continue;
             };
             if Some(reader) == producer {
                 continue;
             }
-            let inputs = self.lineage.stages[reader].inputs().iter();
-            let inputs: Vec<_> = inputs
-                .enumerate()
-                .filter(|(_, input)| input.digest.sha256 == *sha256)
-                .map(|(index, _)| index)
-                .collect();
+            let inputs: Vec<_> = self.lineage.stages[reader].inputs_with(sha256).collect();
             for input in &inputs {
                 if let Some(producer) = producer {
                     self.link(reader, *input, Producer::Stage(producer), true);
                 }
             }
-            if !inputs.is_empty() {
-                found.push(reader);
-            }
+            found.push(reader);
         }
         found
     }
 
-    /// The stage with this id, read if it was not yet.
-    fn stage(&mut self, id: &Digest, distance: usize) -> Result<usize, NoStage> {
+    /// The stage with this id, read if it was not yet. Where an attestation is filed proves
+    /// nothing: one that does not say that it has to do with the data is not taken.
+    fn stage(&mut self, id: &Digest, tie: Tie, distance: usize) -> Result<usize, NoStage> {
         if let Some(known) = self.known.get(id) {
-            return *known;
+            let holds = |stage: &usize| tie.holds(&self.lineage.stages[*stage]);
+            return known.and_then(|stage| match holds(&stage) {
+                true => Ok(stage),
+                false => Err(NoStage::OtherData),
+            });
+        }
+        if self.other_data.contains(&(*id, tie.sha256())) {
+            return Err(NoStage::OtherData);
         }
         if self.lineage.stages.len() >= self.reach.stages {
             self.tell_budget(false);
             return Err(NoStage::Beyond);
         }
-        let read = self.read(id, distance);
-        self.known.insert(*id, read);
-        if let Ok(stage) = read {
-            self.queue.push_back(stage);
+        match self.read(id, distance) {
+            Ok(stage) if !tie.holds(&stage) => {
+                self.other_data.insert((*id, tie.sha256()));
+                Err(NoStage::OtherData)
+            }
+            Ok(stage) => {
+                let index = self.lineage.stages.len();
+                self.lineage.stages.push(stage);
+                self.known.insert(*id, Ok(index));
+                self.queue.push_back(index);
+                Ok(index)
+            }
+            Err(why) => {
+                self.known.insert(*id, Err(why));
+                Err(why)
+            }
         }
-        read
     }
 
-    fn read(&mut self, id: &Digest, distance: usize) -> Result<usize, NoStage> {
+    fn read(&mut self, id: &Digest, distance: usize) -> Result<Stage, NoStage> {
         let mut found = self.fetch(id)?;
         let document = std::mem::replace(&mut found.attestation.statement, Json::Null);
         let (statement, checks) = Statement::read(document, Level::L1);
@@ -304,14 +349,20 @@ impl<L: Library> Walk<'_, L> {
             self.check("V2", Outcome::Fail, "", message);
             return Err(NoStage::Invalid);
         };
-        let stage = Stage::new(found, statement, distance);
-        self.lineage.stages.push(stage);
-        Ok(self.lineage.stages.len() - 1)
+        Ok(Stage::new(found, statement, distance))
     }
 
-    fn fetch(&mut self, id: &Digest) -> Result<Found, NoStage> {
+    /// Reads an attestation, as long as the budget of bytes lasts.
+    pub(super) fn fetch(&mut self, id: &Digest) -> Result<Found, NoStage> {
+        if self.bytes >= self.reach.bytes {
+            self.tell_budget(false);
+            return Err(NoStage::Beyond);
+        }
         match self.library.get(id) {
-            Ok(Some(found)) if found.attestation.id == *id => Ok(found),
+            Ok(Some(found)) if found.attestation.id == *id => {
+                self.bytes += found.bytes;
+                Ok(found)
+            }
             Ok(Some(found)) => {
                 let message = format!(
                     "{} holds sha256:{}, and was taken for sha256:{id}",
@@ -366,6 +417,7 @@ impl<L: Library> Walk<'_, L> {
         let producer = &self.lineage.stages[producer];
         let names: Vec<_> = producer
             .subjects(&input.digest.sha256)
+            .take(MOST_NAMES)
             .map(|subject| subject.name.as_str())
             .collect();
         let name = input.name.as_str();
@@ -375,67 +427,20 @@ impl<L: Library> Walk<'_, L> {
         }
     }
 
-    /// Warns when `stages`, which are about the same data, do not say the same.
-    fn tell_conflicts(&mut self, stages: &[usize], what: &str) {
-        let Some((first, others)) = stages.split_first() else {
+    /// Warns when a step is said to have read more records than its input has.
+    fn tell_interval(&mut self, reader: usize, index: usize, producer: usize) {
+        let input = &self.lineage.stages[reader].inputs()[index];
+        let records = input.interval.as_ref();
+        let records = records.filter(|interval| interval.unit == IntervalUnit::Records);
+        let Some((_, end)) = records.and_then(Interval::bounds) else {
             return;
         };
-        let facts = |stage: &usize| self.lineage.stages[*stage].statement.to_json();
-        let facts_of_first = facts(first);
-        let differ = |other: &&usize| !same_facts(&facts_of_first, &facts(other), Times::Ignore);
-        let conflicting: Vec<_> = others.iter().filter(differ).collect();
-        if conflicting.is_empty() {
-            return;
-        }
-        let name = |stage: &usize| {
-            let stage = &self.lineage.stages[*stage];
-            format!("sha256:{} ({})", stage.id, stage.title())
-        };
-        let names: Vec<_> = std::iter::once(first)
-            .chain(conflicting)
-            .map(name)
-            .collect();
-        let message = format!(
-            "conflicting attestations of {what} say different things: {}",
-            names.join(" and ")
-        );
-        self.check("D1", Outcome::Warn, "", message);
-    }
-
-    /// Compares another attestation of the same data with the one that an input refers to.
-    fn tell_other(&mut self, reader: usize, index: usize, chosen: usize, other: &Digest) {
-        let statement = match self.known.get(other) {
-            Some(Ok(stage)) => self.lineage.stages[*stage].statement.to_json(),
-            Some(Err(_)) => return,
-            None => match self.fetch(other) {
-                Ok(found) => found.attestation.statement,
-                Err(_) => return,
-            },
-        };
-        let chosen = &self.lineage.stages[chosen];
-        let sha256 = self.lineage.stages[reader].inputs()[index]
-            .digest
-            .sha256
-            .to_string();
-        let subjects = statement.get("subject").and_then(Json::as_array);
-        let digest = |subject: &Json| {
-            subject
-                .get("digest")?
-                .get("sha256")?
-                .as_str()
-                .map(str::to_owned)
-        };
-        let is_about = subjects
-            .unwrap_or_default()
-            .iter()
-            .any(|subject| digest(subject).as_ref() == Some(&sha256));
-        if is_about && !same_facts(&chosen.statement.to_json(), &statement, Times::Ignore) {
-            let message = format!(
-                "comes from sha256:{}; conflicting: sha256:{other} says something else of the same data",
-                chosen.id
-            );
-            let path = self.path_of(reader, index);
-            self.check("D1", Outcome::Warn, &path, message);
+        let subject = self.lineage.stages[producer].subject(&input.digest.sha256);
+        if let Some(count) = subject.and_then(Subject::records)
+            && end > count
+        {
+            let message = format!("is read up to record {end}, but has {count} records");
+            self.check_input(reader, index, Outcome::Warn, message);
         }
     }
 
@@ -447,12 +452,16 @@ impl<L: Library> Walk<'_, L> {
             depth,
             stages,
             links,
+            bytes,
         } = self.reach;
         let message = match (too_far, depth) {
             (true, Some(depth)) => {
                 format!("the walk stopped {depth} step(s) from the dataset, as asked")
             }
-            _ => format!("the walk stopped at its budget of {stages} stages and {links} links"),
+            _ => format!(
+                "the walk stopped at its budget of {stages} stages, {links} links and {bytes} bytes of \
+                 attestations"
+            ),
         };
         self.check("L2.V.9", Outcome::Skip, "", message);
     }
@@ -464,31 +473,35 @@ impl<L: Library> Walk<'_, L> {
         outcome: Outcome,
         message: impl Into<String>,
     ) {
+        self.tell("L2.V.8", reader, index, outcome, message);
+    }
+
+    fn tell(
+        &mut self,
+        id: &'static str,
+        reader: usize,
+        index: usize,
+        outcome: Outcome,
+        message: impl Into<String>,
+    ) {
         let path = self.path_of(reader, index);
         let stage = &self.lineage.stages[reader];
         let input = stage.inputs()[index].name.as_str();
         let message = format!("input {input:?} of {:?} {}", stage.title(), message.into());
-        self.check("L2.V.8", outcome, &path, message);
+        self.check(id, outcome, &path, message);
     }
 
-    fn check(
+    pub(super) fn check(
         &mut self,
         id: &'static str,
         outcome: Outcome,
         path: &str,
         message: impl Into<String>,
     ) {
-        // A failure is never crowded out.
-        if self.lineage.checks.len() >= MOST_CHECKS && outcome != Outcome::Fail {
-            self.unlisted += 1;
-            return;
-        }
-        self.lineage
-            .checks
-            .push(Check::new(id, outcome, path, message));
+        self.told.push(Check::new(id, outcome, path, message));
     }
 
-    fn path_of(&self, reader: usize, index: usize) -> String {
+    pub(super) fn path_of(&self, reader: usize, index: usize) -> String {
         format!(
             "sha256:{}/predicate.inputs[{index}]",
             self.lineage.stages[reader].id
@@ -497,20 +510,15 @@ impl<L: Library> Walk<'_, L> {
 
     fn finish(mut self) -> Lineage {
         if self.lineage.direction == Direction::Back {
-            cycle::resolve(&mut self.lineage);
+            cycle::resolve(&mut self.lineage, &mut self.told);
             self.sum_up();
         }
-        if self.unlisted > 0 {
-            let message = format!("{} more findings are not listed", self.unlisted);
-            self.lineage
-                .checks
-                .push(Check::new("L2.V.9", Outcome::Warn, "", message));
-        }
+        self.lineage.checks = self.told.into_checks("L2.V.9");
         self.lineage
     }
 
     fn sum_up(&mut self) {
-        let lineage = &mut self.lineage;
+        let lineage = &self.lineage;
         if lineage.stages.is_empty() {
             return;
         }
@@ -538,8 +546,6 @@ impl<L: Library> Walk<'_, L> {
                 ),
             ),
         };
-        lineage
-            .checks
-            .push(Check::new("L2.V.9", outcome, "", message));
+        self.check("L2.V.9", outcome, "", message);
     }
 }

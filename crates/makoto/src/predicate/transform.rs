@@ -80,8 +80,15 @@ fn start_is_before_end(interval: &Interval, at: &At<'_>, findings: &mut Findings
 impl Interval {
     /// How many it holds; `None` when its ends are in the wrong order.
     pub fn length(&self) -> Option<u64> {
+        self.bounds().map(|(start, end)| end - start)
+    }
+
+    /// The first that was read and the first that was not; `None` when they are in the wrong
+    /// order.
+    pub fn bounds(&self) -> Option<(u64, u64)> {
         let number = |count: &Count| count.as_str().parse::<u64>().ok();
-        number(&self.end)?.checked_sub(number(&self.start)?)
+        let (start, end) = (number(&self.start)?, number(&self.end)?);
+        (start <= end).then_some((start, end))
     }
 }
 
