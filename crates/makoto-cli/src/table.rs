@@ -6,7 +6,9 @@ use makoto::attestation::Attestation;
 use makoto::exclude::Pattern;
 use makoto::record::{Format, Settings};
 use makoto::verify::{Candidates, FolderReading};
-use makoto_data::{DataError, Sidecar, Snapshots, attestation_path, list_folder, snapshots};
+use makoto_data::{
+    DataError, Listing, Sidecar, Snapshots, attestation_path, list_folder, snapshots,
+};
 
 use crate::dataset::{FormatArg, RecordArgs};
 use crate::failure::Failure;
@@ -57,15 +59,22 @@ fn table_in(
     Ok(first.filter(|first| formats.all(|format| format == Some(*first))))
 }
 
-/// How the folder at `path` is read by its newest attestation, if it has one.
-pub(crate) fn reading_of_own_attestation(path: &Path) -> Result<Option<FolderReading>, Failure> {
-    let Some(bytes) = Sidecar::at(attestation_path(path)?).read()? else {
-        return Ok(None);
-    };
-    // What cannot be read is told when the attestation itself is looked for.
-    let attestations = Attestation::parse_file(&bytes).unwrap_or_default();
-    let readings = Candidates::read(attestations).folder_readings(None);
-    Ok(readings.into_iter().next())
+/// How the folder at `path`, which is an input, is read: by its newest attestation, if it has one.
+///
+/// Without one, nothing is left out, since nothing would say so: an input has only its digest.
+pub(crate) fn reading_of_input(path: &Path, args: &RecordArgs) -> Result<FolderReading, Failure> {
+    if let Some(bytes) = Sidecar::at(attestation_path(path)?).read()? {
+        // What cannot be read is told when the attestation itself is looked for.
+        let attestations = Attestation::parse_file(&bytes).unwrap_or_default();
+        let readings = Candidates::read(attestations).folder_readings(None);
+        return Ok(readings.into_iter().next().unwrap_or_default());
+    }
+    let reading = reading(path, args)?;
+    match list_folder(path, args.links(), &reading.exclude) {
+        Ok(Listing { excluded: 0, .. }) => Ok(reading),
+        Ok(_) | Err(DataError::NothingLeft { .. }) => Ok(FolderReading::default()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// A table of several versions holds rows that were deleted or replaced; all of its files
