@@ -18,9 +18,11 @@ lint: prepare ## Form, lints, documentation, licences
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	scripts/deny
 
-bench: prepare ## Speed and memory, as ratios against openssl in one run
+bench: prepare ## Speed and memory, as ratios against other programs in one run
 	$(CARGO) build --release --locked --package makoto-cli
-	MAKOTO=$(CURDIR)/target/release/makoto python3 bench/l1.py
+	for bench in bench/*.py; do \
+		echo "$$bench"; MAKOTO=$(CURDIR)/target/release/makoto target/python/bin/python $$bench || exit 1; \
+	done
 
 interop: prepare ## Other people's programs read what we write, and we what they write
 	$(CARGO) build --release --locked --package makoto-cli

@@ -55,7 +55,8 @@ pub(crate) struct RecordArgs {
     #[arg(long)]
     pub(crate) follow: bool,
 
-    /// Leave out of a folder what has this name: a name, with `*` for any characters (repeatable)
+    /// Leave out of an attested folder what has this name: a name, with `*` for any characters
+    /// (repeatable). Of an input is left out what its own attestation leaves out
     #[arg(long, value_name = "PATTERN", value_parser = pattern)]
     pub(crate) exclude: Vec<Pattern>,
 
@@ -288,17 +289,14 @@ impl Measured {
         progress: &Progress<'_>,
     ) -> Result<Self, Failure> {
         args.refuse_leftovers("needs a file, not a folder", false, false)?;
-        // An input is what its own attestation is about.
-        let attested = match bad_records {
-            BadRecords::Skip => table::reading_of_own_attestation(path)?,
-            BadRecords::Refuse => None,
-        };
-        if bad_records == BadRecords::Refuse && args.format != FormatArg::Bytes {
-            table::refuse_snapshots(path)?;
-        }
-        let reading = match attested {
-            Some(reading) => reading,
-            None => table::reading(path, args)?,
+        let reading = match bad_records {
+            BadRecords::Skip => table::reading_of_input(path, args)?,
+            BadRecords::Refuse => {
+                if args.format != FormatArg::Bytes {
+                    table::refuse_snapshots(path)?;
+                }
+                table::reading(path, args)?
+            }
         };
         let (links, exclude) = (args.links(), &reading.exclude);
         let (folder, records) = match reading.settings {

@@ -7,8 +7,8 @@ use makoto::exclude::Pattern;
 use makoto::record::{Format, Settings};
 use makoto::verify::{Candidates, FolderReading};
 use makoto_data::{
-    Catalog, DataError, FolderDigest, Links, Sidecar, Snapshots, attestation_path, digest_folder,
-    list_folder, snapshots,
+    Catalog, DataError, FolderDigest, Links, Listing, Sidecar, Snapshots, attestation_path,
+    digest_folder, list_folder, snapshots,
 };
 
 use crate::dataset::{FormatArg, RecordArgs};
@@ -61,15 +61,30 @@ fn table_in(
     Ok(first.filter(|first| formats.all(|format| format == Some(*first))))
 }
 
-/// How the folder at `path` is read by its newest attestation, if it has one.
-pub(crate) fn reading_of_own_attestation(path: &Path) -> Result<Option<FolderReading>, Failure> {
+/// How the folder at `path`, which is an input, is read: by its newest attestation, if it has one.
+///
+/// Without one, nothing is left out, since nothing would say so: an input has only its digest.
+pub(crate) fn reading_of_input(path: &Path, args: &RecordArgs) -> Result<FolderReading, Failure> {
+    if let Some(own) = own_reading(path)? {
+        return Ok(own);
+    }
+    let reading = reading(path, args)?;
+    match list_folder(path, args.links(), &reading.exclude) {
+        Ok(Listing { excluded: 0, .. }) => Ok(reading),
+        Ok(_) | Err(DataError::NothingLeft { .. }) => Ok(FolderReading::default()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// How the newest statement beside the folder at `path` reads it; `None` when nothing is beside.
+fn own_reading(path: &Path) -> Result<Option<FolderReading>, Failure> {
     let Some(bytes) = Sidecar::at(attestation_path(path)?).read()? else {
         return Ok(None);
     };
     // What cannot be read is told when the attestation itself is looked for.
     let attestations = Attestation::parse_file(&bytes).unwrap_or_default();
     let readings = Candidates::read(attestations).folder_readings(None);
-    Ok(readings.into_iter().next())
+    Ok(Some(readings.into_iter().next().unwrap_or_default()))
 }
 
 /// The folder at `path`, hashed as an attestation of it in `catalog` says: whole, or without what
@@ -79,9 +94,7 @@ pub(crate) fn attested_folder(
     links: Links,
     catalog: &Catalog,
 ) -> Result<(FolderDigest, Vec<Pattern>), Failure> {
-    let own = reading_of_own_attestation(path)?
-        .unwrap_or_default()
-        .exclude;
+    let own = own_reading(path)?.unwrap_or_default().exclude;
     let mut first = None;
     for exclude in [own, Vec::new(), Pattern::of_tables()] {
         let bar = Bar::reading(path);

@@ -358,6 +358,31 @@ fn an_input_is_read_as_its_own_attestation_says() {
 }
 
 #[test]
+fn of_an_input_without_an_attestation_nothing_is_left_out() {
+    let sandbox = table();
+    let whole = sandbox.attested("sales", &["--no-default-excludes"]);
+    std::fs::remove_file(sandbox.path("sales.attestation")).expect("gone");
+    sandbox.write("clean/part.parquet", part(0, 3));
+    sandbox.write("out.csv", "n\n1\n");
+    // Nothing would say that files of it were left out.
+    let ran = sandbox.makoto(&[
+        "attest",
+        "transform",
+        "out.csv",
+        "--input",
+        "sales",
+        "--input",
+        "clean",
+        "--executor",
+        "x",
+        "--json",
+    ]);
+    let statement = sandbox.written(&ran.json());
+    let digest = text(&whole, "subject.0.digest.sha256");
+    assert_eq!(text(&statement, "predicate.inputs.0.digest.sha256"), digest);
+}
+
+#[test]
 fn a_step_may_write_a_table() {
     let sandbox = Sandbox::new();
     sandbox.write("in.csv", "n\n1\n");
