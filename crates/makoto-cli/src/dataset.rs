@@ -14,7 +14,8 @@ use makoto::report::Level;
 use makoto::shape::Shape as _;
 use makoto::statement::{RECORDS_ANNOTATION, Statement};
 use makoto_data::{
-    Fingerprint, Links, Sidecar, apparent_compression, attestation_path, digest_file, digest_folder,
+    Fingerprint, Links, Progress, Sidecar, apparent_compression, attestation_path, digest_file,
+    digest_folder,
 };
 
 use crate::failure::Failure;
@@ -185,10 +186,19 @@ impl Measured {
         bad_records: BadRecords,
     ) -> Result<Self, Failure> {
         let bar = Bar::reading(path);
-        let progress = |bytes| bar.add(bytes);
+        Self::read_telling(path, args, bad_records, &|bytes| bar.add(bytes))
+    }
+
+    /// As [`Measured::read`], telling `progress` of the bytes.
+    pub(crate) fn read_telling(
+        path: &Path,
+        args: &RecordArgs,
+        bad_records: BadRecords,
+        progress: &Progress<'_>,
+    ) -> Result<Self, Failure> {
         if path.is_dir() {
             args.refuse_leftovers("needs a file, not a folder", false, false)?;
-            let folder = digest_folder(path, args.links(), &progress)?;
+            let folder = digest_folder(path, args.links(), progress)?;
             return Ok(Self {
                 path: path.to_owned(),
                 sha256: folder.manifest.dir_hash(),
@@ -199,7 +209,7 @@ impl Measured {
             });
         }
         let settings = args.settings(path)?;
-        let digest = digest_file(path, settings.as_ref(), &progress, None)?;
+        let digest = digest_file(path, settings.as_ref(), progress, None)?;
         let records = match (settings, digest.records) {
             (Some(settings), Some(Ok(records))) => Some((settings, records)),
             (_, Some(Err(error))) if bad_records == BadRecords::Refuse => {
@@ -231,25 +241,12 @@ impl Measured {
 
     /// The name that a dataset at this path has by default: `dataset:` and the file's stem.
     pub(crate) fn default_name(&self) -> Result<String, Failure> {
-        let path = match self.path.file_name() {
-            Some(_) => self.path.clone(),
-            None => self
-                .path
-                .canonicalize()
-                .unwrap_or_else(|_| self.path.clone()),
-        };
-        let stem = match self.manifest {
-            Some(_) => path.file_name().map(PathBuf::from),
-            None => plain_name(&path).file_stem().map(PathBuf::from),
-        };
-        match stem.as_deref().and_then(Path::to_str) {
-            Some(stem) => Ok(format!("dataset:{stem}")),
-            None => Err(Failure::usage(format!(
-                "the name of {} is not valid UTF-8",
-                Plain(&self.path.to_string_lossy())
-            ))
-            .hint("give the dataset a name with --name")),
-        }
+        self.named("dataset:{stem}")
+    }
+
+    /// The name that a template gives: `{stem}` is the file's stem, `{file}` its whole name.
+    pub(crate) fn named(&self, template: &str) -> Result<String, Failure> {
+        named(&self.path, self.manifest.is_some(), template)
     }
 
     /// The subject of a statement about this dataset.
@@ -312,6 +309,42 @@ impl Measured {
             self.sha256
         ))
         .hint("see `makoto verify` on it; attest it again with --replace or --append if the change is meant"))
+    }
+}
+
+/// Whether a name is a template, which gives each dataset a name of its own.
+pub(crate) fn is_template(name: &str) -> bool {
+    name.contains("{stem}") || name.contains("{file}")
+}
+
+/// The name that `template` gives the dataset at `path`.
+pub(crate) fn named(path: &Path, is_folder: bool, template: &str) -> Result<String, Failure> {
+    if !is_template(template) {
+        return Ok(template.to_owned());
+    }
+    let full = match path.file_name() {
+        Some(_) => path.to_owned(),
+        None => path.canonicalize().unwrap_or_else(|_| path.to_owned()),
+    };
+    let file = full.file_name().map(PathBuf::from);
+    let stem = match is_folder {
+        true => file.clone(),
+        false => plain_name(&full).file_stem().map(PathBuf::from),
+    };
+    let text = |part: &Option<PathBuf>| part.as_deref()?.to_str().map(str::to_owned);
+    match (text(&stem), text(&file)) {
+        (Some(stem), Some(file)) => {
+            // One after the other, a file called `{file}` would be filled in again.
+            let parts = template
+                .split("{stem}")
+                .map(|part| part.replace("{file}", &file));
+            Ok(parts.collect::<Vec<_>>().join(&stem))
+        }
+        _ => Err(Failure::usage(format!(
+            "the name of {} is not valid UTF-8",
+            Plain(&path.to_string_lossy())
+        ))
+        .hint("give the dataset a name with --name")),
     }
 }
 

@@ -3,10 +3,12 @@
 use std::error::Error;
 use std::io::ErrorKind;
 
+use makoto::datetime::DateTime;
+use makoto::report::{Check, Outcome, Report};
 use makoto_data::{DataError, SidecarError};
 
 /// A command that stopped. Shown as what happened, and on a line of its own what to do next.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Failure {
     /// 1 when something contradicts, 2 when it could not be told.
     pub(crate) status: u8,
@@ -38,6 +40,23 @@ impl Failure {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// The failure as a program is told of it.
+    pub(crate) fn to_report(&self) -> Option<Report> {
+        let now = crate::clock::now()
+            .ok()
+            .or_else(|| DateTime::from_unix(0).ok())?;
+        Some(match self.status {
+            1 => {
+                let check = Check::new("P1", Outcome::Fail, "", &*self.message);
+                Report::from_checks(vec![check], now)
+            }
+            _ => {
+                let check = Check::new("V1", Outcome::Skip, "", &*self.message);
+                Report::unknown(check, now)
+            }
+        })
     }
 }
 

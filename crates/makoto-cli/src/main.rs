@@ -3,14 +3,18 @@
 //! What was typed is read by `clap` in [`command`]; each command turns it into what it means,
 //! asks `makoto` and `makoto-data`, and shows the answer through [`screen`].
 
+mod batch;
 mod clock;
 mod code;
 mod command;
 mod dataset;
 mod draft;
 mod failure;
+mod files;
+mod pattern;
 mod progress;
 mod screen;
+mod selection;
 mod signals;
 
 use std::process::ExitCode;

@@ -72,19 +72,17 @@ pub(crate) fn json(value: &Json) {
     );
 }
 
+/// A report in one line: the verdict, and why when it is not a pass.
+pub(crate) fn judged(what: &str, report: &Report) -> String {
+    match report.verdict {
+        Verdict::Pass => verdict(what, report),
+        _ => format!("{}, {}", verdict(what, report), Plain(&reason(report))),
+    }
+}
+
 /// Shows a report: three lines, or everything.
 pub(crate) fn report(what: &str, report: &Report, detail: Detail) {
-    let (word, style) = match report.verdict {
-        Verdict::Pass => ("passes", anstyle::AnsiColor::Green),
-        Verdict::Fail => ("FAILS", anstyle::AnsiColor::Red),
-        Verdict::Unknown => ("cannot be told", anstyle::AnsiColor::Yellow),
-    };
-    let style = style.on_default().bold();
-    let level = match report.level {
-        Some(level) => format!(" at {level}"),
-        None => String::new(),
-    };
-    result(format!("{}: {style}{word}{style:#}{level}", Plain(what)));
+    result(verdict(what, report));
     result(format!("  why:  {}", Plain(&reason(report))));
     result(format!("  next: {}", Plain(&next_step(report))));
     match detail {
@@ -98,6 +96,20 @@ pub(crate) fn report(what: &str, report: &Report, detail: Detail) {
         }
         Detail::Everything => everything(report),
     }
+}
+
+fn verdict(what: &str, report: &Report) -> String {
+    let (word, style) = match report.verdict {
+        Verdict::Pass => ("passes", anstyle::AnsiColor::Green),
+        Verdict::Fail => ("FAILS", anstyle::AnsiColor::Red),
+        Verdict::Unknown => ("cannot be told", anstyle::AnsiColor::Yellow),
+    };
+    let style = style.on_default().bold();
+    let level = match report.level {
+        Some(level) => format!(" at {level}"),
+        None => String::new(),
+    };
+    format!("{}: {style}{word}{style:#}{level}", Plain(what))
 }
 
 fn line(check: &Check) {

@@ -5,19 +5,25 @@
 //! Everything is read in one pass with bounded memory, and read again when it moved meanwhile
 //! is an error, never a digest.
 
+mod crew;
+mod each;
 mod error;
 mod file;
 mod folder;
+mod group;
 mod inflate;
 mod new_file;
 mod pipeline;
 mod sidecar;
 
+pub use crew::share_out;
+pub use each::{each_file, is_about_data};
 pub use error::{DataError, FileKind};
 pub use file::{
     FileDigest, Fingerprint, apparent_compression, digest_file, entry_fingerprint, fingerprint,
 };
 pub use folder::{FolderDigest, FolderFile, Links, digest_folder, folder_files, member_path};
+pub use group::{MOST, Pending, write_group};
 pub use new_file::NewFile;
 pub use sidecar::{
     Existing, Outcome, Sidecar, SidecarError, Written, attestation_path, manifest_path,

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use tempfile::NamedTempFile;
@@ -53,37 +54,78 @@ impl NewFile {
     }
 
     /// Gives the file its name, in place of what has it, and makes that last. Who may read the
-    /// file at `like` may read this one, and only they.
+    /// file at `like` may read this one, and only they; when nothing is there, who may read any
+    /// file that this program makes.
     ///
     /// # Errors
     /// When it cannot be written; what had the name still has it.
     pub fn keep(mut self, like: &Path) -> io::Result<()> {
-        let readers = std::fs::metadata(like).map_or(0, |like| like.permissions().mode() & 0o444);
+        self.settle(like)?;
+        let folder = folder_of(&self.target).to_owned();
+        self.take_name(Place::Any)?;
+        // The name lasts only once the folder is on disk.
+        File::open(folder)?.sync_all()
+    }
+
+    /// Makes the bytes last, with the readers of the file at `like`.
+    pub(crate) fn settle(&mut self, like: &Path) -> io::Result<()> {
+        let readers = match std::fs::metadata(like) {
+            Ok(like) => like.permissions().mode(),
+            Err(_) => usual_mode(),
+        };
         let file = self.file();
-        file.set_permissions(Permissions::from_mode(readers | 0o600))?;
-        file.sync_all()?;
+        file.set_permissions(Permissions::from_mode(readers & 0o444 | 0o600))?;
+        file.sync_all()
+    }
+
+    /// Gives a settled file its name. That lasts once the folder is on disk.
+    pub(crate) fn take_name(self, place: Place) -> io::Result<()> {
         let folder = folder_of(&self.target);
-        match self.content {
-            Content::Named(file) => {
+        match (self.content, place) {
+            (Content::Named(file), Place::Any) => {
                 file.persist(&self.target).map_err(|error| error.error)?;
             }
-            Content::Nameless(file) => {
+            (Content::Named(file), Place::Free) => {
+                file.persist_noclobber(&self.target)
+                    .map_err(|error| error.error)?;
+            }
+            (Content::Nameless(file), Place::Free) => link(&file, &self.target)?,
+            (Content::Nameless(file), Place::Any) => {
                 // A name can be given, but not taken over, so it goes by way of another one.
-                let own = format!("/proc/self/fd/{}", file.as_raw_fd());
-                let link = |name: &Path| {
-                    rustix::fs::linkat(CWD, &own, CWD, name, AtFlags::SYMLINK_FOLLOW)
-                        .map_err(io::Error::from)
-                };
-                let named = builder().make_in(folder, link)?;
+                let named = builder().make_in(folder, |name| link(&file, name))?;
                 named
                     .into_temp_path()
                     .persist(&self.target)
                     .map_err(|error| error.error)?;
             }
         }
-        // The name lasts only once the folder is on disk.
-        File::open(folder)?.sync_all()
+        Ok(())
     }
+}
+
+/// What has the name that a new file takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Nothing; if something has, that is an error.
+    Free,
+    /// Whatever it is, it gives way.
+    Any,
+}
+
+fn link(file: &File, name: &Path) -> io::Result<()> {
+    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+    rustix::fs::linkat(CWD, &own, CWD, name, AtFlags::SYMLINK_FOLLOW).map_err(io::Error::from)
+}
+
+/// The mode that a file gets by default.
+fn usual_mode() -> u32 {
+    // The mask can be read only by setting it, so this is done once.
+    static MODE: OnceLock<u32> = OnceLock::new();
+    *MODE.get_or_init(|| {
+        let mask = rustix::process::umask(Mode::RWXG | Mode::RWXO);
+        rustix::process::umask(mask);
+        0o666 & !mask.bits()
+    })
 }
 
 fn builder() -> tempfile::Builder<'static, 'static> {

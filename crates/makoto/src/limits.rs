@@ -36,6 +36,8 @@ pub struct Limits {
     pub folder_repeats: usize,
     /// Bytes of a folder's manifest: about a million files with long names.
     pub manifest_bytes: usize,
+    /// Bytes of a list of paths, which is held in memory: about two million paths.
+    pub list_bytes: usize,
 }
 
 impl Limits {
@@ -53,5 +55,6 @@ impl Limits {
         folder_depth: 64,
         folder_repeats: 1_000,
         manifest_bytes: 256 << 20,
+        list_bytes: 256 << 20,
     };
 }

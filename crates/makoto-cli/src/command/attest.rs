@@ -7,13 +7,16 @@ use clap::Args;
 use makoto::json::Json;
 use makoto::statement::Times;
 use makoto_data::{
-    Existing, Outcome, Sidecar, Written, attestation_path, manifest_path, write_manifest,
+    Existing, Outcome, Pending, Sidecar, Written, attestation_path, manifest_path, write_group,
+    write_manifest,
 };
 
 use super::Output;
-use crate::dataset::{Measured, same_file};
+use crate::batch::Done;
+use crate::dataset::Measured;
 use crate::draft::Finished;
 use crate::failure::Failure;
+use crate::files::Files;
 use crate::screen::{self, Plain};
 
 /// Where and how the attestation is written.
@@ -53,29 +56,22 @@ impl WriteArgs {
         inputs: &[PathBuf],
         outputs: &[PathBuf],
     ) -> Result<(), Failure> {
-        for (index, output) in outputs.iter().enumerate() {
-            if outputs[..index]
-                .iter()
-                .any(|other| same_file(other, output))
-            {
+        let mut data = Files::default();
+        for output in outputs {
+            if !data.insert(output) {
                 let shown = output.to_string_lossy();
                 return Err(Failure::usage(format!("{} is given twice", Plain(&shown))));
             }
+        }
+        for input in inputs {
+            data.insert(input);
         }
         let paths: Vec<_> = outputs.iter().map(PathBuf::as_path).collect();
         let sidecars = self.sidecars(&paths)?;
         let manifests: Result<Vec<_>, _> = paths.iter().map(|path| manifest_path(path)).collect();
         let places = sidecars.iter().map(Sidecar::path).map(Path::to_owned);
         for place in places.chain(manifests?) {
-            let data = inputs.iter().chain(outputs);
-            if let Some(data) = data.into_iter().find(|data| same_file(data, &place)) {
-                let shown = data.to_string_lossy();
-                return Err(Failure::usage(format!(
-                    "{} is data, and its name is that of an attestation to be written",
-                    Plain(&shown)
-                ))
-                .hint("rename the data, or name another file with --out"));
-            }
+            data.refuse_place(&place)?;
         }
         Ok(())
     }
@@ -106,6 +102,60 @@ impl Writing<'_> {
     /// Writes the statement beside each of `data`, after looking whether all can be written,
     /// and tells what was done.
     pub(crate) fn write(&self, data: &[Measured], finished: &Finished) -> Result<(), Failure> {
+        let written = self.put(data, finished)?;
+        self.tell(data, finished, &written);
+        Ok(())
+    }
+
+    /// Writes each statement beside its dataset, waiting for the disk once for many. What
+    /// becomes of one does not touch the others.
+    pub(crate) fn put_many(
+        &self,
+        many: &[(Measured, Finished)],
+    ) -> Vec<Result<Vec<(PathBuf, Written)>, Failure>> {
+        let sidecars: Vec<_> = many
+            .iter()
+            .map(|(data, _)| match data.manifest {
+                None => attestation_path(&data.path).ok().map(Sidecar::at),
+                // A folder has two files to be written, one before the other.
+                Some(_) => None,
+            })
+            .collect();
+        let pending: Vec<_> = many
+            .iter()
+            .zip(&sidecars)
+            .filter_map(|((data, finished), sidecar)| {
+                Some(Pending {
+                    sidecar: sidecar.as_ref()?,
+                    statement: &finished.bytes,
+                    data: &data.path,
+                })
+            })
+            .collect();
+        let mut written = write_group(&pending, self.args.existing(), self.times).into_iter();
+        let each = many.iter().zip(&sidecars);
+        each.map(|((data, finished), sidecar)| {
+            match (sidecar, sidecar.as_ref().and_then(|_| written.next())) {
+                (Some(sidecar), Some(written)) => Ok(vec![(sidecar.path().to_owned(), written?)]),
+                _ => self.put(std::slice::from_ref(data), finished),
+            }
+        })
+        .collect()
+    }
+
+    /// Looks whether the statement about `data` can be written.
+    pub(crate) fn plan(&self, data: &Measured, finished: &Finished) -> Result<(), Failure> {
+        for sidecar in self.args.sidecars(&[&data.path])? {
+            sidecar.plan(&finished.bytes, self.args.existing(), self.times)?;
+        }
+        Ok(())
+    }
+
+    fn put(
+        &self,
+        data: &[Measured],
+        finished: &Finished,
+    ) -> Result<Vec<(PathBuf, Written)>, Failure> {
         let paths: Vec<_> = data.iter().map(|data| data.path.as_path()).collect();
         let sidecars = self.args.sidecars(&paths)?;
         let existing = self.args.existing();
@@ -129,18 +179,11 @@ impl Writing<'_> {
                 sidecar.write(&finished.bytes, readers, existing, self.times)?,
             ));
         }
-        self.tell(data, finished, &written);
-        Ok(())
+        Ok(written)
     }
 
     fn tell(&self, data: &[Measured], finished: &Finished, written: &[(PathBuf, Written)]) {
-        for masked in &finished.masked {
-            screen::note(format!(
-                "masked: {} ({}); the value is not in the statement",
-                Plain(&masked.path),
-                Plain(&masked.why)
-            ));
-        }
+        masked(finished).for_each(screen::note);
         if self.output == Output::Json {
             screen::json(&told_as_json(finished, written));
             return;
@@ -167,17 +210,66 @@ impl Writing<'_> {
             let path = path.to_string_lossy();
             say(format!("  attestation: {} ({word})", Plain(&path)));
         }
-        // What the data does not have, such as records, nobody can give.
-        let can_be_given = |path: &&str| path.starts_with("predicate.");
-        let paths = finished.warnings.iter().map(|check| check.path.as_str());
-        let paths: Vec<_> = paths.filter(can_be_given).collect();
-        if !paths.is_empty() {
-            screen::note(format!(
-                "note: recommended and not given: {}",
-                Plain(&paths.join(", "))
-            ));
+        if let Some(note) = not_given(finished) {
+            screen::note(note);
         }
     }
+}
+
+/// What became of one of many.
+pub(crate) fn done(data: &Measured, finished: &Finished, written: &[(PathBuf, Written)]) -> Done {
+    let outcome = written
+        .first()
+        .map_or(Outcome::Unchanged, |(_, w)| w.outcome);
+    let shown = data.path.to_string_lossy();
+    let mut line = format!(
+        "{}: {}, sha256 {}",
+        Plain(&shown),
+        word(outcome),
+        data.sha256
+    );
+    if let Some((_, records)) = &data.records {
+        line.push_str(&counted(records.count, "record"));
+    }
+    if let Some(manifest) = &data.manifest {
+        line.push_str(&counted(manifest.len() as u64, "file"));
+    }
+    Done {
+        word: match outcome {
+            Outcome::New => "attested",
+            other => word(other),
+        },
+        status: 0,
+        line,
+        json: told_as_json(finished, written),
+        notes: masked(finished).chain(not_given(finished)).collect(),
+    }
+}
+
+fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!(", {count} {noun}{plural}")
+}
+
+fn masked(finished: &Finished) -> impl Iterator<Item = String> {
+    finished.masked.iter().map(|masked| {
+        format!(
+            "masked: {} ({}); the value is not in the statement",
+            Plain(&masked.path),
+            Plain(&masked.why)
+        )
+    })
+}
+
+fn not_given(finished: &Finished) -> Option<String> {
+    // What the data does not have, such as records, nobody can give.
+    let can_be_given = |path: &&str| path.starts_with("predicate.");
+    let paths = finished.warnings.iter().map(|check| check.path.as_str());
+    let paths: Vec<_> = paths.filter(can_be_given).collect();
+    (!paths.is_empty()).then(|| {
+        let paths = paths.join(", ");
+        format!("note: recommended and not given: {}", Plain(&paths))
+    })
 }
 
 fn told_as_json(finished: &Finished, written: &[(PathBuf, Written)]) -> Json {

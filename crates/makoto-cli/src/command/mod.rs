@@ -11,8 +11,7 @@ mod validate;
 mod verify;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use makoto::datetime::DateTime;
-use makoto::report::{Check, Level, Outcome, Report};
+use makoto::report::Level;
 
 use crate::failure::Failure;
 use crate::screen::{self, Plain};
@@ -88,23 +87,10 @@ impl Makoto {
         if let Some(hint) = &failure.hint {
             screen::note(format!("hint: {}", Plain(hint)));
         }
-        if self.output() == Output::Json {
-            let now = crate::clock::now().or_else(|_| {
-                DateTime::from_unix(0).map_err(|error| Failure::usage(error.to_string()))
-            });
-            if let Ok(now) = now {
-                let report = match failure.status {
-                    1 => {
-                        let check = Check::new("P1", Outcome::Fail, "", &*failure.message);
-                        Report::from_checks(vec![check], now)
-                    }
-                    _ => {
-                        let check = Check::new("V1", Outcome::Skip, "", &*failure.message);
-                        Report::unknown(check, now)
-                    }
-                };
-                screen::json(&report.to_json());
-            }
+        if self.output() == Output::Json
+            && let Some(report) = failure.to_report()
+        {
+            screen::json(&report.to_json());
         }
         failure.status
     }

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use makoto::datetime::DateTime;
@@ -6,14 +6,18 @@ use makoto::json::Json;
 use makoto::predicate::PredicateType;
 use makoto::secret::Masker;
 use makoto::statement::Times;
+use makoto_data::{Progress, attestation_path, manifest_path};
 
 use super::Output;
-use super::attest::{WriteArgs, Writing, key_value, string_map};
+use super::attest::{WriteArgs, Writing, done, key_value, string_map};
+use crate::batch::{Batch, Done};
 use crate::clock;
-use crate::dataset::{BadRecords, Measured, RecordArgs};
-use crate::draft::Draft;
+use crate::dataset::{BadRecords, Measured, RecordArgs, is_template};
+use crate::draft::{Draft, Finished};
 use crate::failure::Failure;
+use crate::files::Files;
 use crate::screen;
+use crate::selection::{Kind, Many, Selection, SelectionArgs};
 
 /// Attest where a file or folder was collected
 ///
@@ -25,10 +29,17 @@ Examples:
   makoto attest origin orders.csv --source https://erp.example.com/orders --collector etl/orders
   makoto attest origin readings.jsonl.gz --source mqtt://plant/+/temperature --collector edge-07 \\
       --source-type stream --method push --geography DE --license CC-BY-4.0
-  makoto attest origin parts/ --source s3://bucket/parts --collector nightly")]
+  makoto attest origin parts/ --source s3://bucket/parts --collector nightly
+  makoto attest origin 'data/**/*.csv' --name 'sales/{stem}' --source erp --collector nightly
+  find data -name '*.csv' -print0 | makoto attest origin --files-from - --source erp \\
+      --collector nightly")]
 pub(crate) struct Origin {
-    /// The file or folder
-    data: PathBuf,
+    /// The files or folders; a pattern in quotes, such as 'data/**/*.csv', is matched here
+    #[arg(value_name = "DATA", required_unless_present = "files_from")]
+    data: Vec<PathBuf>,
+
+    #[command(flatten)]
+    selection: SelectionArgs,
 
     /// URI or identifier of the source
     #[arg(long, value_name = "URI")]
@@ -38,7 +49,8 @@ pub(crate) struct Origin {
     #[arg(long, value_name = "ID")]
     collector: String,
 
-    /// Name of the dataset [default: dataset:<file stem>]
+    /// Name of the dataset; {stem} and {file} stand for the file's stem and name [default:
+    /// dataset:{stem}]
     #[arg(long)]
     name: Option<String>,
 
@@ -216,29 +228,99 @@ struct FigureArgs {
 impl Origin {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
         let stamp = clock::stamp()?;
-        self.write
-            .refuse_collisions(&[], std::slice::from_ref(&self.data))?;
-        let data = Measured::read(&self.data, &self.records, BadRecords::Refuse)?;
-        let draft = self.draft(&data, &stamp);
+        let kind = Kind::Data(self.records.links());
+        match self.selection.select(&self.data, kind)? {
+            Selection::One(path) => self.attest_one(&path, &stamp, output),
+            Selection::Many(many) => self.attest_many(many, &stamp, output),
+        }
+    }
+
+    fn attest_one(&self, path: &Path, stamp: &DateTime, output: Output) -> Result<u8, Failure> {
+        self.write.refuse_collisions(&[], &[path.to_owned()])?;
+        let data = Measured::read(path, &self.records, BadRecords::Refuse)?;
+        let finished = self.statement(&data, stamp)?;
+        if let Some(written) = self.written_long_before(&data, stamp) {
+            screen::note(format!(
+                "note: the data was last written at {written}, more than a day from the \
+                 collection time {stamp}; --collected-at gives the real one"
+            ));
+        }
+        self.writing(output).write(&[data], &finished)?;
+        Ok(0)
+    }
+
+    fn attest_many(&self, many: Many, stamp: &DateTime, output: Output) -> Result<u8, Failure> {
+        if self.write.out.is_some() {
+            return Err(
+                Failure::usage("--out names one file, and there may be many datasets")
+                    .hint("leave --out away: each attestation is written beside its data"),
+            );
+        }
+        if let Some(name) = self.name.as_deref().filter(|name| !is_template(name)) {
+            return Err(Failure::usage(format!(
+                "--name {name:?} would be the name of many datasets"
+            ))
+            .hint("use {stem} or {file} in it, which stand for the name of each file"));
+        }
+        let fail_fast = many.fail_fast;
+        let batch = Batch::new(many, output);
+        let mut data = Files::default();
+        for path in batch.paths() {
+            data.insert(path);
+        }
+        let prepare = |path: &Path, progress: &Progress<'_>| {
+            data.refuse_place(&attestation_path(path)?)?;
+            if path.is_dir() {
+                data.refuse_place(&manifest_path(path)?)?;
+            }
+            let records = BadRecords::Refuse;
+            let data = Measured::read_telling(path, &self.records, records, progress)?;
+            let finished = self.statement(&data, stamp)?;
+            if fail_fast {
+                // Written together, others would follow the first that cannot be.
+                self.writing(output).plan(&data, &finished)?;
+            }
+            Ok((data, finished))
+        };
+        let complete = |ready: Vec<(&Path, (Measured, Finished))>| {
+            let ready: Vec<_> = ready.into_iter().map(|(_, one)| one).collect();
+            let written = self.writing(output).put_many(&ready);
+            let each = ready.iter().zip(written);
+            each.map(|((data, finished), written)| match written {
+                Ok(written) => {
+                    let mut done = done(data, finished, &written);
+                    if self.written_long_before(data, stamp).is_some() {
+                        done.notes.push(OLD_DATA.to_owned());
+                    }
+                    done
+                }
+                Err(failure) => Done::failed(&data.path, &failure),
+            })
+            .collect()
+        };
+        Ok(batch.run(prepare, complete))
+    }
+
+    /// The statement about one dataset.
+    fn statement(&self, data: &Measured, stamp: &DateTime) -> Result<Finished, Failure> {
+        let draft = self.draft(data, stamp);
         let name = match &self.name {
-            Some(name) => name.clone(),
+            Some(name) => data.named(name)?,
             None => data.default_name()?,
         };
         let subjects = vec![data.subject(&name)];
-        let finished = draft.finish(PredicateType::Origin, subjects, Masker::new())?;
-        if self.collected_at.is_none() && clock::is_read() {
-            warn_of_old_data(&data, &stamp);
-        }
-        let writing = Writing {
+        draft.finish(PredicateType::Origin, subjects, Masker::new())
+    }
+
+    fn writing(&self, output: Output) -> Writing<'_> {
+        Writing {
             args: &self.write,
             times: match self.collected_at {
                 Some(_) => Times::Compare,
                 None => Times::Ignore,
             },
             output,
-        };
-        writing.write(&[data], &finished)?;
-        Ok(0)
+        }
     }
 
     fn draft(&self, data: &Measured, stamp: &DateTime) -> Draft {
@@ -315,24 +397,26 @@ impl Origin {
         }
         draft
     }
+
+    /// When the data was written, if that is long before it was collected and nobody said when
+    /// that was: then the producer should say so (P1, timing).
+    fn written_long_before(&self, data: &Measured, stamp: &DateTime) -> Option<String> {
+        const DAY: i64 = 24 * 60 * 60;
+        if self.collected_at.is_some() || !clock::is_read() {
+            return None;
+        }
+        let written = data.fingerprint?.modified_unix();
+        let is_old = (stamp.unix_seconds() - written).abs() > DAY;
+        is_old.then(|| DateTime::from_unix(written).map_or(String::new(), |t| t.to_string()))
+    }
 }
+
+/// What is said once of all old data in a batch.
+const OLD_DATA: &str = "note: some data was last written more than a day from the collection \
+                        time; --collected-at gives the real one";
 
 /// The word of a value that was picked from a list.
 fn word(value: impl ValueEnum) -> Json {
     let value = value.to_possible_value();
     value.map_or(Json::Null, |value| value.get_name().into())
-}
-
-/// An attestation says when data was collected; when that is long after the data was written,
-/// the producer should say so (P1, timing).
-fn warn_of_old_data(data: &Measured, stamp: &DateTime) {
-    const DAY: i64 = 24 * 60 * 60;
-    let written = data.fingerprint.map(|state| state.modified_unix());
-    if let Some(written) = written.filter(|written| (stamp.unix_seconds() - written).abs() > DAY) {
-        let written = DateTime::from_unix(written).map_or(String::new(), |t| t.to_string());
-        screen::note(format!(
-            "note: the data was last written at {written}, more than a day from the collection \
-             time {stamp}; --collected-at gives the real one"
-        ));
-    }
 }

@@ -11,6 +11,7 @@ use super::step::{Input, StepArgs, refuse_in_place, subjects};
 use crate::dataset::{BadRecords, Measured, RecordArgs};
 use crate::draft::Draft;
 use crate::failure::Failure;
+use crate::selection::read_list;
 
 /// Attest what was done to data
 ///
@@ -30,8 +31,16 @@ pub(crate) struct Transform {
     outputs: Vec<PathBuf>,
 
     /// An input: a file or folder (repeatable)
-    #[arg(long = "input", value_name = "IN", required = true)]
+    #[arg(
+        long = "input",
+        value_name = "IN",
+        required_unless_present = "inputs_from"
+    )]
     inputs: Vec<PathBuf>,
+
+    /// Take further inputs from this file, one path on each line or separated by NUL; - for stdin
+    #[arg(long, value_name = "LIST")]
+    inputs_from: Option<PathBuf>,
 
     /// Identifier of the system that executed the step
     #[arg(long, value_name = "ID")]
@@ -91,9 +100,18 @@ pub(crate) struct Transform {
 
 impl Transform {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
-        refuse_in_place(&self.inputs, &self.outputs)?;
-        self.write.refuse_collisions(&self.inputs, &self.outputs)?;
-        let inputs = Input::read_all(&self.inputs, &self.records)?;
+        let mut inputs = self.inputs.clone();
+        if let Some(list) = &self.inputs_from {
+            inputs.extend(read_list(list, false)?);
+        }
+        if inputs.is_empty() {
+            return Err(Failure::usage(
+                "the list of inputs is empty, needed at least one",
+            ));
+        }
+        refuse_in_place(&inputs, &self.outputs)?;
+        self.write.refuse_collisions(&inputs, &self.outputs)?;
+        let inputs = Input::read_all(&inputs, &self.records)?;
         let read = |path: &PathBuf| Measured::read(path, &self.records, BadRecords::Refuse);
         let outputs: Result<Vec<_>, _> = self.outputs.iter().map(read).collect();
         let outputs = outputs?;

@@ -3,25 +3,33 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use makoto::limits::Limits;
+use makoto::report::Report;
 use makoto::validate::validate;
-use makoto_data::Sidecar;
+use makoto_data::{Progress, Sidecar};
 
 use super::{LevelArg, Output};
+use crate::batch::{Batch, Done};
 use crate::clock;
 use crate::failure::Failure;
 use crate::screen::{self, Detail};
+use crate::selection::{Kind, Selection, SelectionArgs};
 
-/// Check one statement, envelope, bundle or DBOM, without its data
+/// Check statements, envelopes, bundles or DBOMs, without their data
 ///
 /// Reports every finding at once. Says nothing about data: `makoto verify` does.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   makoto validate orders.csv.attestation
-  curl -s https://registry.example.com/attestations/… | makoto validate - --json")]
+  curl -s https://registry.example.com/attestations/… | makoto validate - --json
+  makoto validate --each warehouse/")]
 pub(crate) struct Validate {
-    /// The document, or - for stdin
-    file: PathBuf,
+    /// The documents, or - for stdin; a pattern in quotes is matched here
+    #[arg(value_name = "FILE", required_unless_present = "files_from")]
+    files: Vec<PathBuf>,
+
+    #[command(flatten)]
+    selection: SelectionArgs,
 
     /// The level whose rules hold
     #[arg(long, value_enum, default_value = "L1")]
@@ -34,36 +42,54 @@ pub(crate) struct Validate {
 
 impl Validate {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
-        let document = self.read()?;
-        let report = validate(&document, self.level.into(), clock::now()?);
-        match output {
-            Output::Json => screen::json(&report.to_json()),
-            Output::Text | Output::Aside => {
-                let detail = match self.verbose {
-                    true => Detail::Everything,
-                    false => Detail::Findings,
+        match self.selection.select(&self.files, Kind::Documents)? {
+            Selection::One(file) => {
+                let report = self.validate(&file)?;
+                match output {
+                    Output::Json => screen::json(&report.to_json()),
+                    Output::Text | Output::Aside => {
+                        let detail = match self.verbose {
+                            true => Detail::Everything,
+                            false => Detail::Findings,
+                        };
+                        screen::report(&file.to_string_lossy(), &report, detail);
+                    }
+                }
+                Ok(report.verdict.exit_status())
+            }
+            Selection::Many(many) => {
+                let validate = |file: &Path, _: &Progress<'_>| self.validate(file);
+                let tell = |reports: Vec<(&Path, Report)>| {
+                    let reports = reports.iter();
+                    reports
+                        .map(|(file, report)| Done::judged(file, report))
+                        .collect()
                 };
-                screen::report(&self.file.to_string_lossy(), &report, detail);
+                Ok(Batch::new(many, output).run(validate, tell))
             }
         }
-        Ok(report.verdict.exit_status())
     }
 
-    fn read(&self) -> Result<Vec<u8>, Failure> {
-        if self.file == Path::new("-") {
-            let mut document = Vec::new();
-            // One byte more than is accepted, so that the reader sees that it is too long.
-            let limit = Limits::DEFAULT.document_bytes as u64 + 1;
-            std::io::stdin()
-                .take(limit)
-                .read_to_end(&mut document)
-                .map_err(|error| Failure::usage(format!("cannot read stdin: {error}")))?;
-            return Ok(document);
-        }
-        let file = Sidecar::at(self.file.clone()).read()?;
-        file.ok_or_else(|| {
-            let name = self.file.to_string_lossy();
-            Failure::usage(format!("there is no file {name}"))
-        })
+    fn validate(&self, file: &Path) -> Result<Report, Failure> {
+        let document = read(file)?;
+        Ok(validate(&document, self.level.into(), clock::now()?))
     }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    if file == Path::new("-") {
+        let mut document = Vec::new();
+        // One byte more than is accepted, so that the reader sees that it is too long.
+        let limit = Limits::DEFAULT.document_bytes as u64 + 1;
+        std::io::stdin()
+            .take(limit)
+            .read_to_end(&mut document)
+            .map_err(|error| Failure::usage(format!("cannot read stdin: {error}")))?;
+        return Ok(document);
+    }
+    let document = Sidecar::at(file.to_owned()).read()?;
+    document.ok_or_else(|| {
+        let name = file.to_string_lossy();
+        Failure::usage(format!("there is no file {name}"))
+    })
 }

@@ -11,16 +11,18 @@ use makoto::verify::{
     Asked, Candidates, Evidence, FileEvidence, FolderEvidence, MemberEvidence, verify,
 };
 use makoto_data::{
-    FileDigest, Links, NewFile, Sidecar, SidecarError, apparent_compression, attestation_path,
-    digest_file, digest_folder, member_path, read_manifest,
+    FileDigest, Links, NewFile, Progress, Sidecar, SidecarError, apparent_compression,
+    attestation_path, digest_file, digest_folder, member_path, read_manifest,
 };
 
 use super::{LevelArg, Output};
+use crate::batch::{Batch, Done};
 use crate::clock;
-use crate::dataset::same_file;
+use crate::dataset::{is_template, named, same_file};
 use crate::failure::Failure;
 use crate::progress::Bar;
 use crate::screen::{self, Detail, Plain};
+use crate::selection::{Kind, Selection, SelectionArgs};
 
 /// Check that data still is what its attestation says
 ///
@@ -36,10 +38,15 @@ Examples:
   makoto verify orders.csv
   makoto verify orders.csv --as dataset:orders --output trusted/orders.csv
   makoto verify parts/ --json
+  makoto verify 'data/**/*.csv'
   makoto verify parts/ --member 2026/11/part-3.csv")]
 pub(crate) struct Verify {
-    /// The file or folder
-    data: PathBuf,
+    /// The files or folders; a pattern in quotes, such as 'data/**/*.csv', is matched here
+    #[arg(value_name = "DATA", required_unless_present = "files_from")]
+    data: Vec<PathBuf>,
+
+    #[command(flatten)]
+    selection: SelectionArgs,
 
     /// The attestation, when it is not DATA.attestation
     #[arg(long, value_name = "FILE")]
@@ -49,7 +56,8 @@ pub(crate) struct Verify {
     #[arg(long, value_enum, default_value = "L1")]
     level: LevelArg,
 
-    /// The name that the data must have; without it, the name is only claimed
+    /// The name that the data must have, in which {stem} and {file} stand for the file's stem and
+    /// name; without it, the name is only claimed
     #[arg(long = "as", value_name = "NAME")]
     name: Option<String>,
 
@@ -72,7 +80,31 @@ pub(crate) struct Verify {
 
 impl Verify {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
-        let report = self.verify()?;
+        let many = match self
+            .selection
+            .select(&self.data, Kind::Data(self.links()))?
+        {
+            Selection::Many(many) => many,
+            Selection::One(data) => {
+                let bar = Bar::reading(&data);
+                let report = self.of(&data, &|bytes| bar.add(bytes)).verify()?;
+                drop(bar);
+                self.tell(&data, &report, output);
+                return Ok(report.verdict.exit_status());
+            }
+        };
+        self.refuse_many()?;
+        let verify = |data: &Path, progress: &Progress<'_>| self.of(data, progress).verify();
+        let tell = |reports: Vec<(&Path, Report)>| {
+            let reports = reports.iter();
+            reports
+                .map(|(data, report)| Done::judged(data, report))
+                .collect()
+        };
+        Ok(Batch::new(many, output).run(verify, tell))
+    }
+
+    fn tell(&self, data: &Path, report: &Report, output: Output) {
         match output {
             Output::Json => screen::json(&report.to_json()),
             Output::Text | Output::Aside => {
@@ -80,16 +112,58 @@ impl Verify {
                     true => Detail::Everything,
                     false => Detail::ThreeLines,
                 };
-                screen::report(&self.data.to_string_lossy(), &report, detail);
+                screen::report(&data.to_string_lossy(), report, detail);
             }
         }
-        Ok(report.verdict.exit_status())
     }
 
+    /// Refuses options that are about one dataset.
+    fn refuse_many(&self) -> Result<(), Failure> {
+        let one_name = self.name.as_deref().is_some_and(|name| !is_template(name));
+        let about_one = [
+            ("--attestation", self.attestation.is_some()),
+            ("--output", self.output.is_some()),
+            ("--member", self.member.is_some()),
+            ("--verbose", self.verbose),
+            ("--as with one name", one_name),
+        ];
+        match about_one.iter().find(|(_, given)| *given) {
+            Some((option, _)) => Err(Failure::usage(format!(
+                "{option} is about one dataset, and there may be many"
+            ))
+            .hint("verify that dataset alone; --json tells everything about each of many")),
+            None => Ok(()),
+        }
+    }
+
+    fn links(&self) -> Links {
+        match self.follow {
+            true => Links::FollowInside,
+            false => Links::Refuse,
+        }
+    }
+
+    fn of<'a>(&'a self, data: &'a Path, progress: &'a Progress<'a>) -> Verification<'a> {
+        Verification {
+            asks: self,
+            data,
+            progress,
+        }
+    }
+}
+
+/// The verification of one dataset.
+struct Verification<'a> {
+    asks: &'a Verify,
+    data: &'a Path,
+    progress: &'a Progress<'a>,
+}
+
+impl Verification<'_> {
     fn verify(&self) -> Result<Report, Failure> {
         let now = clock::now()?;
         // Data that cannot be read is one thing, data without an attestation another.
-        let is_folder = std::fs::metadata(&self.data)
+        let is_folder = std::fs::metadata(self.data)
             .map_err(|error| {
                 let shown = self.data.to_string_lossy();
                 Failure::usage(format!("cannot read {}: {error}", Plain(&shown)))
@@ -99,11 +173,15 @@ impl Verify {
             Ok(candidates) => candidates,
             Err(report) => return Ok(*report),
         };
-        let asked = Asked {
-            level: self.level.into(),
-            name: self.name.as_deref(),
+        let name = match &self.asks.name {
+            Some(name) => Some(named(self.data, is_folder, name)?),
+            None => None,
         };
-        let evidence = match (is_folder, &self.member) {
+        let asked = Asked {
+            level: self.asks.level.into(),
+            name: name.as_deref(),
+        };
+        let evidence = match (is_folder, &self.asks.member) {
             (true, Some(member)) => self.read_member(member)?,
             (false, Some(_)) => return Err(Failure::usage("--member needs a folder")),
             (true, None) => self.read_folder()?,
@@ -138,33 +216,25 @@ impl Verify {
         }
     }
 
-    fn links(&self) -> Links {
-        match self.follow {
-            true => Links::FollowInside,
-            false => Links::Refuse,
-        }
-    }
-
     fn read_folder(&self) -> Result<Evidence, Failure> {
-        if self.output.is_some() {
+        if self.asks.output.is_some() {
             return Err(Failure::usage("--output needs a file; this is a folder"));
         }
-        let bar = Bar::reading(&self.data);
-        let folder = digest_folder(&self.data, self.links(), &|bytes| bar.add(bytes))?;
+        let folder = digest_folder(self.data, self.asks.links(), self.progress)?;
         Ok(Evidence::Folder(FolderEvidence {
             found: folder.manifest,
-            stored: read_manifest(&self.data),
+            stored: read_manifest(self.data),
         }))
     }
 
     fn read_member(&self, member: &str) -> Result<Evidence, Failure> {
         makoto::manifest::check_path(member)
             .map_err(|error| Failure::usage(format!("--member: {error}")))?;
-        let manifest = read_manifest(&self.data).ok_or_else(|| {
+        let manifest = read_manifest(self.data).ok_or_else(|| {
             Failure::usage("there is no manifest beside the folder")
                 .hint("verify the whole folder, or get its .manifest from its producer")
         })?;
-        let path = member_path(&self.data, member, self.links())?;
+        let path = member_path(self.data, member, self.asks.links())?;
         let digest = digest_file(&path, None, &|_| {}, None)?;
         Ok(Evidence::Member(MemberEvidence {
             manifest,
@@ -179,7 +249,7 @@ impl Verify {
         asked: &Asked<'_>,
         now: DateTime,
     ) -> Result<Report, Failure> {
-        let mut copy = match &self.output {
+        let mut copy = match &self.asks.output {
             Some(path) => Some(self.copy_at(path)?),
             None => None,
         };
@@ -194,7 +264,7 @@ impl Verify {
             // changed.
             None => match counted_with.clone() {
                 Some(mut settings) => {
-                    settings.compression = Some(apparent_compression(&self.data)?);
+                    settings.compression = Some(apparent_compression(self.data)?);
                     Some(settings)
                 }
                 None => None,
@@ -215,7 +285,7 @@ impl Verify {
         }));
         let report = verify(candidates, &evidence, asked, now);
         if let (Some(copy), Verdict::Pass) = (copy, report.verdict) {
-            copy.keep(&self.data)
+            copy.keep(self.data)
                 .map_err(|error| self.cannot_copy(&error))?;
         }
         Ok(report)
@@ -237,7 +307,7 @@ impl Verify {
             .extension()
             .is_some_and(|end| own.iter().any(|own| end == *own));
         let attestation = self.attestation_path()?;
-        let is_read = [&self.data, &attestation]
+        let is_read = [self.data, attestation.as_path()]
             .into_iter()
             .any(|read| same_file(read, path));
         if is_own || is_read {
@@ -250,15 +320,15 @@ impl Verify {
     }
 
     fn cannot_copy(&self, error: &std::io::Error) -> Failure {
-        let path = self.output.as_deref().unwrap_or(Path::new(""));
+        let path = self.asks.output.as_deref().unwrap_or(Path::new(""));
         let shown = path.to_string_lossy();
         Failure::usage(format!("cannot write {}: {error}", Plain(&shown)))
     }
 
     fn attestation_path(&self) -> Result<PathBuf, Failure> {
-        match &self.attestation {
+        match &self.asks.attestation {
             Some(path) => Ok(path.clone()),
-            None => Ok(attestation_path(&self.data)?),
+            None => Ok(attestation_path(self.data)?),
         }
     }
 
@@ -267,9 +337,7 @@ impl Verify {
         settings: Option<&Settings>,
         copy: Option<&mut std::fs::File>,
     ) -> Result<FileDigest, Failure> {
-        let bar = Bar::reading(&self.data);
-        let progress = |bytes| bar.add(bytes);
         let copy = copy.map(|file| file as &mut (dyn Write + Send));
-        Ok(digest_file(&self.data, settings, &progress, copy)?)
+        Ok(digest_file(self.data, settings, self.progress, copy)?)
     }
 }

@@ -4,6 +4,7 @@
 
 mod append;
 mod attest;
+mod batch;
 mod budgets;
 mod crash;
 mod document;
