@@ -1,5 +1,6 @@
 //! A dataset on disk, measured: what goes into a subject or an input.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -14,8 +15,8 @@ use makoto::report::Level;
 use makoto::shape::Shape as _;
 use makoto::statement::{RECORDS_ANNOTATION, Statement};
 use makoto_data::{
-    Fingerprint, Links, Progress, Sidecar, apparent_compression, attestation_path, digest_file,
-    digest_folder,
+    Fingerprint, Links, Progress, Sidecar, Stream, apparent_compression, attestation_path,
+    digest_file, digest_folder,
 };
 
 use crate::failure::Failure;
@@ -89,6 +90,15 @@ impl RecordArgs {
 
     /// The settings for the file at `path`; `None` when its records are not to be counted.
     pub(crate) fn settings(&self, path: &Path) -> Result<Option<Settings>, Failure> {
+        self.settings_of(path, || Ok(apparent_compression(path)?))
+    }
+
+    /// The settings for data called `path`, with the compression that its first bytes show.
+    fn settings_of(
+        &self,
+        path: &Path,
+        compression: impl FnOnce() -> Result<Compression, Failure>,
+    ) -> Result<Option<Settings>, Failure> {
         let extension = plain_name(path).extension().map(|e| e.to_ascii_lowercase());
         let extension = extension
             .as_ref()
@@ -103,7 +113,7 @@ impl RecordArgs {
             }
         };
         let mut settings = Settings::for_format(format);
-        settings.compression = Some(apparent_compression(path)?);
+        settings.compression = Some(compression()?);
         match format {
             Format::Csv => {
                 self.refuse_leftovers("needs JSON Lines", true, false)?;
@@ -210,13 +220,7 @@ impl Measured {
         }
         let settings = args.settings(path)?;
         let digest = digest_file(path, settings.as_ref(), progress, None)?;
-        let records = match (settings, digest.records) {
-            (Some(settings), Some(Ok(records))) => Some((settings, records)),
-            (_, Some(Err(error))) if bad_records == BadRecords::Refuse => {
-                return Err(records_refused(path, &error));
-            }
-            _ => None,
-        };
+        let records = counted(path, settings, digest.records, bad_records)?;
         Ok(Self {
             path: path.to_owned(),
             sha256: digest.sha256,
@@ -224,6 +228,27 @@ impl Measured {
             records,
             manifest: None,
             fingerprint: Some(digest.fingerprint),
+        })
+    }
+
+    /// Reads data that comes once and is called `path`, and copies it.
+    pub(crate) fn of_stream(
+        path: &Path,
+        stream: Stream<'_>,
+        args: &RecordArgs,
+        bad_records: BadRecords,
+        progress: &Progress<'_>,
+        copy: Option<&mut (dyn Write + Send)>,
+    ) -> Result<Self, Failure> {
+        let settings = args.settings_of(path, || Ok(stream.apparent_compression()))?;
+        let digest = stream.digest(settings.as_ref(), progress, copy)?;
+        Ok(Self {
+            path: path.to_owned(),
+            sha256: digest.sha256,
+            bytes: digest.bytes,
+            records: counted(path, settings, digest.records, bad_records)?,
+            manifest: None,
+            fingerprint: None,
         })
     }
 
@@ -355,6 +380,22 @@ pub(crate) struct Attested {
     pub(crate) name: String,
     /// The URI by which other statements refer to it.
     pub(crate) reference: String,
+}
+
+/// Records as they go into a statement.
+fn counted(
+    path: &Path,
+    settings: Option<Settings>,
+    records: Option<Result<Records, RecordError>>,
+    bad_records: BadRecords,
+) -> Result<Option<(Settings, Records)>, Failure> {
+    match (settings, records) {
+        (Some(settings), Some(Ok(records))) => Ok(Some((settings, records))),
+        (_, Some(Err(error))) if bad_records == BadRecords::Refuse => {
+            Err(records_refused(path, &error))
+        }
+        _ => Ok(None),
+    }
 }
 
 fn records_refused(path: &Path, error: &RecordError) -> Failure {

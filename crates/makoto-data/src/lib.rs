@@ -15,6 +15,7 @@ mod inflate;
 mod new_file;
 mod pipeline;
 mod sidecar;
+mod stream;
 
 pub use crew::share_out;
 pub use each::{each_file, is_about_data};
@@ -29,6 +30,7 @@ pub use sidecar::{
     Existing, Outcome, Sidecar, SidecarError, Written, attestation_path, manifest_path,
     read_manifest, write_manifest,
 };
+pub use stream::{Stream, StreamDigest};
 
 /// Is told how many more bytes were read.
 pub type Progress<'a> = dyn Fn(u64) + Sync + 'a;

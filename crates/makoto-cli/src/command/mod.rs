@@ -3,6 +3,7 @@
 mod attest;
 mod completions;
 mod origin;
+mod pipe;
 mod run;
 mod schema;
 mod step;

@@ -10,6 +10,7 @@ use makoto_data::{Progress, attestation_path, manifest_path};
 
 use super::Output;
 use super::attest::{WriteArgs, Writing, done, key_value, string_map};
+use super::pipe::PipeArgs;
 use crate::batch::{Batch, Done};
 use crate::clock;
 use crate::dataset::{BadRecords, Measured, RecordArgs, is_template};
@@ -32,9 +33,12 @@ Examples:
   makoto attest origin parts/ --source s3://bucket/parts --collector nightly
   makoto attest origin 'data/**/*.csv' --name 'sales/{stem}' --source erp --collector nightly
   find data -name '*.csv' -print0 | makoto attest origin --files-from - --source erp \\
-      --collector nightly")]
+      --collector nightly
+  curl -sf https://example.com/a.csv | makoto attest origin - --save a.csv --collector fetch \\
+      --source https://example.com/a.csv")]
 pub(crate) struct Origin {
-    /// The files or folders; a pattern in quotes, such as 'data/**/*.csv', is matched here
+    /// The files or folders, or - for stdin; a pattern in quotes, such as 'data/**/*.csv', is
+    /// matched here
     #[arg(value_name = "DATA", required_unless_present = "files_from")]
     data: Vec<PathBuf>,
 
@@ -87,6 +91,9 @@ pub(crate) struct Origin {
 
     #[command(flatten)]
     records: RecordArgs,
+
+    #[command(flatten)]
+    pipe: PipeArgs,
 
     #[command(flatten)]
     write: WriteArgs,
@@ -230,12 +237,38 @@ impl Origin {
         let stamp = clock::stamp()?;
         let kind = Kind::Data(self.records.links());
         match self.selection.select(&self.data, kind)? {
+            Selection::One(path) if path == Path::new("-") => self.attest_stdin(&stamp, output),
             Selection::One(path) => self.attest_one(&path, &stamp, output),
             Selection::Many(many) => self.attest_many(many, &stamp, output),
         }
     }
 
+    fn attest_stdin(&self, stamp: &DateTime, output: Output) -> Result<u8, Failure> {
+        let output = self.pipe.output(output)?;
+        if self.name.as_deref().is_none_or(is_template) && !self.pipe.is_saved() {
+            return Err(Failure::usage("stdin has no name, so it needs --name")
+                .hint("give --name and --out, or --save to write the bytes to a file"));
+        }
+        if self.write.out.is_none() && !self.pipe.is_saved() {
+            return Err(
+                Failure::usage("nothing lies beside stdin, so it needs --out")
+                    .hint("give --out for the attestation, or --save to write the bytes to a file"),
+            );
+        }
+        let path = self.pipe.path().to_owned();
+        self.write.refuse_collisions(&[], &[path])?;
+        let mut piped = self.pipe.read(&self.records)?;
+        let finished = self.statement(&piped.data, stamp)?;
+        let writing = self.writing(output);
+        // Bytes that cannot be attested are not kept.
+        writing.plan(&piped.data, &finished)?;
+        piped.keep()?;
+        writing.write(&[piped.data], &finished)?;
+        Ok(0)
+    }
+
     fn attest_one(&self, path: &Path, stamp: &DateTime, output: Output) -> Result<u8, Failure> {
+        self.pipe.refuse_without_pipe()?;
         self.write.refuse_collisions(&[], &[path.to_owned()])?;
         let data = Measured::read(path, &self.records, BadRecords::Refuse)?;
         let finished = self.statement(&data, stamp)?;
@@ -250,6 +283,7 @@ impl Origin {
     }
 
     fn attest_many(&self, many: Many, stamp: &DateTime, output: Output) -> Result<u8, Failure> {
+        self.pipe.refuse_without_pipe()?;
         if self.write.out.is_some() {
             return Err(
                 Failure::usage("--out names one file, and there may be many datasets")

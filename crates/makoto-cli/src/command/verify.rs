@@ -11,7 +11,7 @@ use makoto::verify::{
     Asked, Candidates, Evidence, FileEvidence, FolderEvidence, MemberEvidence, verify,
 };
 use makoto_data::{
-    FileDigest, Links, NewFile, Progress, Sidecar, SidecarError, apparent_compression,
+    Links, NewFile, Progress, Sidecar, SidecarError, Stream, StreamDigest, apparent_compression,
     attestation_path, digest_file, digest_folder, member_path, read_manifest,
 };
 
@@ -39,9 +39,11 @@ Examples:
   makoto verify orders.csv --as dataset:orders --output trusted/orders.csv
   makoto verify parts/ --json
   makoto verify 'data/**/*.csv'
+  curl -sf https://example.com/a.csv | makoto verify - --attestation a.csv.attestation --output a.csv
   makoto verify parts/ --member 2026/11/part-3.csv")]
 pub(crate) struct Verify {
-    /// The files or folders; a pattern in quotes, such as 'data/**/*.csv', is matched here
+    /// The files or folders, or - for stdin; a pattern in quotes, such as 'data/**/*.csv', is
+    /// matched here
     #[arg(value_name = "DATA", required_unless_present = "files_from")]
     data: Vec<PathBuf>,
 
@@ -163,12 +165,13 @@ impl Verification<'_> {
     fn verify(&self) -> Result<Report, Failure> {
         let now = clock::now()?;
         // Data that cannot be read is one thing, data without an attestation another.
-        let is_folder = std::fs::metadata(self.data)
-            .map_err(|error| {
-                let shown = self.data.to_string_lossy();
-                Failure::usage(format!("cannot read {}: {error}", Plain(&shown)))
-            })?
-            .is_dir();
+        let is_folder = !self.is_stdin()
+            && std::fs::metadata(self.data)
+                .map_err(|error| {
+                    let shown = self.data.to_string_lossy();
+                    Failure::usage(format!("cannot read {}: {error}", Plain(&shown)))
+                })?
+                .is_dir();
         let candidates = match self.candidates(&now)? {
             Ok(candidates) => candidates,
             Err(report) => return Ok(*report),
@@ -188,6 +191,10 @@ impl Verification<'_> {
             (false, None) => return self.verify_file(&candidates, &asked, now),
         };
         Ok(verify(&candidates, &evidence, &asked, now))
+    }
+
+    fn is_stdin(&self) -> bool {
+        self.data == Path::new("-")
     }
 
     /// The statements of the attestation file, or the report that there are none.
@@ -255,7 +262,7 @@ impl Verification<'_> {
         };
         let name = asked.name;
         let to_try = candidates.settings_to_try(name).cloned();
-        let mut digest = self.read_file(to_try.as_ref(), copy.as_mut().map(NewFile::file))?;
+        let mut digest = self.read(to_try.as_ref(), copy.as_mut().map(NewFile::file))?;
         let mut counted_with = to_try;
         // Several statements may count records in several ways; which one counts is known now.
         let wanted = match candidates.settings_for(&digest.sha256, name) {
@@ -263,15 +270,22 @@ impl Verification<'_> {
             // Nothing can pass any more, but it is worth a look whether only the compression
             // changed.
             None => match counted_with.clone() {
-                Some(mut settings) => {
+                Some(mut settings) if !self.is_stdin() => {
                     settings.compression = Some(apparent_compression(self.data)?);
                     Some(settings)
                 }
-                None => None,
+                _ => None,
             },
         };
         if wanted.is_some() && wanted != counted_with {
-            let again = self.read_file(wanted.as_ref(), None)?;
+            if self.is_stdin() {
+                return Err(Failure::usage(
+                    "the newest statement counts records in another way than the one about these \
+                     bytes, and stdin cannot be read again",
+                )
+                .hint("save the bytes to a file and verify that"));
+            }
+            let again = self.read(wanted.as_ref(), None)?;
             if again.sha256 != digest.sha256 {
                 return Err(Failure::usage("the data changed while it was read"));
             }
@@ -280,13 +294,16 @@ impl Verification<'_> {
         }
         let evidence = Evidence::File(Box::new(FileEvidence {
             sha256: digest.sha256,
-            bytes: digest.fingerprint.size,
+            bytes: digest.bytes,
             records: counted_with.zip(digest.records),
         }));
         let report = verify(candidates, &evidence, asked, now);
         if let (Some(copy), Verdict::Pass) = (copy, report.verdict) {
-            copy.keep(self.data)
-                .map_err(|error| self.cannot_copy(&error))?;
+            let like = match self.is_stdin() {
+                true => self.asks.output.as_deref().unwrap_or(self.data),
+                false => self.data,
+            };
+            copy.keep(like).map_err(|error| self.cannot_copy(&error))?;
         }
         Ok(report)
     }
@@ -328,16 +345,28 @@ impl Verification<'_> {
     fn attestation_path(&self) -> Result<PathBuf, Failure> {
         match &self.asks.attestation {
             Some(path) => Ok(path.clone()),
+            None if self.is_stdin() => Err(Failure::usage(
+                "nothing lies beside stdin, so it needs --attestation",
+            )),
             None => Ok(attestation_path(self.data)?),
         }
     }
 
-    fn read_file(
+    fn read(
         &self,
         settings: Option<&Settings>,
         copy: Option<&mut std::fs::File>,
-    ) -> Result<FileDigest, Failure> {
+    ) -> Result<StreamDigest, Failure> {
         let copy = copy.map(|file| file as &mut (dyn Write + Send));
-        Ok(digest_file(self.data, settings, self.progress, copy)?)
+        if self.is_stdin() {
+            let stream = Stream::open(Path::new("stdin"), None, std::io::stdin())?;
+            return Ok(stream.digest(settings, self.progress, copy)?);
+        }
+        let digest = digest_file(self.data, settings, self.progress, copy)?;
+        Ok(StreamDigest {
+            sha256: digest.sha256,
+            bytes: digest.fingerprint.size,
+            records: digest.records,
+        })
     }
 }

@@ -14,6 +14,7 @@ mod hostile;
 mod masking;
 mod member;
 mod parameters;
+mod pipe;
 mod records;
 mod run;
 mod run_refuses;
