@@ -20,6 +20,7 @@ use makoto_data::{
 };
 
 use crate::failure::Failure;
+use crate::object::{self, OBJECT_ANNOTATION, Place};
 use crate::progress::Bar;
 use crate::screen::Plain;
 
@@ -177,6 +178,8 @@ pub(crate) struct Measured {
     pub(crate) manifest: Option<Manifest>,
     /// State of a file; a folder has one for each of its files.
     pub(crate) fingerprint: Option<Fingerprint>,
+    /// Where it is, if it is in an object store.
+    pub(crate) object: Option<Place>,
 }
 
 /// What to do when records that were not asked for by name cannot be counted.
@@ -206,6 +209,9 @@ impl Measured {
         bad_records: BadRecords,
         progress: &Progress<'_>,
     ) -> Result<Self, Failure> {
+        if let Some(url) = object::url_of(path)? {
+            return object::measure(&url, args, bad_records, progress);
+        }
         if path.is_dir() {
             args.refuse_leftovers("needs a file, not a folder", false, false)?;
             let folder = digest_folder(path, args.links(), progress)?;
@@ -216,6 +222,7 @@ impl Measured {
                 records: None,
                 manifest: Some(folder.manifest),
                 fingerprint: None,
+                object: None,
             });
         }
         let settings = args.settings(path)?;
@@ -228,6 +235,7 @@ impl Measured {
             records,
             manifest: None,
             fingerprint: Some(digest.fingerprint),
+            object: None,
         })
     }
 
@@ -249,6 +257,7 @@ impl Measured {
             records: counted(path, settings, digest.records, bad_records)?,
             manifest: None,
             fingerprint: None,
+            object: None,
         })
     }
 
@@ -261,6 +270,7 @@ impl Measured {
             records: None,
             manifest: None,
             fingerprint: None,
+            object: None,
         }
     }
 
@@ -279,6 +289,7 @@ impl Measured {
         let sha256: Json = self.sha256.to_string().into();
         let mut digest = Object::from_iter([("sha256", sha256.clone())]);
         let mut subject = Object::from_iter([("name", name)]);
+        let mut annotations = Object::new();
         if self.manifest.is_some() {
             digest.insert("dirHash", sha256);
         }
@@ -287,9 +298,15 @@ impl Measured {
             digest.insert("merkleRoot", records.root.to_string().into());
             let mut settings = settings.clone();
             settings.header_digest = records.header_digest.map(Sha256Set::new);
-            let annotation = [(RECORDS_ANNOTATION, settings.write())];
-            subject.insert("annotations", annotation.into());
+            annotations.insert(RECORDS_ANNOTATION, settings.write());
             subject.insert("mediaType", media_type(&settings).into());
+        }
+        if let Some(place) = &self.object {
+            annotations.insert(OBJECT_ANNOTATION, place.facts.clone());
+            subject.insert("uri", place.uri.as_str().into());
+        }
+        if !annotations.is_empty() {
+            subject.insert("annotations", Json::Object(annotations));
         }
         subject.insert("digest", Json::Object(digest));
         Json::Object(subject)
@@ -300,9 +317,16 @@ impl Measured {
     /// An attestation that is there and is about other bytes is an error: the input is not what
     /// it was attested to be.
     pub(crate) fn attested(&self) -> Result<Option<Attested>, Failure> {
-        let sidecar = Sidecar::at(attestation_path(&self.path)?);
+        let (sidecar, bytes) = match object::url_of(&self.path)? {
+            Some(url) => object::read_beside(&url)?,
+            None => {
+                let sidecar = Sidecar::at(attestation_path(&self.path)?);
+                let bytes = sidecar.read()?;
+                (sidecar, bytes)
+            }
+        };
         let shown = || Plain(&self.path.to_string_lossy()).to_string();
-        let Some(bytes) = sidecar.read()? else {
+        let Some(bytes) = bytes else {
             return Ok(None);
         };
         let attestations = Attestation::parse_file(&bytes).map_err(|error| {

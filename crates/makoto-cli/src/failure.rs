@@ -28,6 +28,11 @@ impl Failure {
         }
     }
 
+    /// An error with its causes, each told once: exit status 2.
+    pub(crate) fn of(error: &dyn Error) -> Self {
+        Self::usage(chain(error))
+    }
+
     /// Facts that contradict each other: exit status 1.
     pub(crate) fn contradiction(message: impl Into<String>) -> Self {
         Self {

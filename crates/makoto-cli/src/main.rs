@@ -11,6 +11,7 @@ mod dataset;
 mod draft;
 mod failure;
 mod files;
+mod object;
 mod pattern;
 mod progress;
 mod screen;

@@ -222,9 +222,25 @@ impl Sidecar {
         existing: Existing,
         times: Times,
     ) -> Result<(Written, Option<Vec<u8>>), SidecarError> {
+        self.revise(self.read()?, statement, existing, times)
+    }
+
+    /// What becomes of the file when it holds `there` and `statement` is to be written: its new
+    /// bytes, unless it is left alone. Reads and writes nothing, so that it holds as well for
+    /// an attestation that is no file.
+    ///
+    /// # Errors
+    /// As [`Sidecar::write`], but for those of reading and writing.
+    pub fn revise(
+        &self,
+        there: Option<Vec<u8>>,
+        statement: &[u8],
+        existing: Existing,
+        times: Times,
+    ) -> Result<(Written, Option<Vec<u8>>), SidecarError> {
         let id = Digest::of(statement);
         let written = |outcome| Written { outcome, id };
-        let Some(mut bytes) = self.read()? else {
+        let Some(mut bytes) = there else {
             return Ok((written(Outcome::New), Some(statement.to_vec())));
         };
         let there = match Attestation::parse_file(&bytes) {

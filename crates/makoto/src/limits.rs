@@ -38,6 +38,17 @@ pub struct Limits {
     pub manifest_bytes: usize,
     /// Bytes of a list of paths, which is held in memory: about two million paths.
     pub list_bytes: usize,
+    /// Bytes of one request to an object store. Large enough that asking costs nothing.
+    pub range_bytes: u64,
+    /// Requests for one object that are under way at once. Four of 4 MiB fill a fast link and
+    /// are 16 MiB of memory.
+    pub ranges_in_flight: usize,
+    /// Seconds until an object store accepts a connection.
+    pub connect_seconds: u64,
+    /// Seconds for one request to an object store with its whole answer: 4 MiB at 70 kB/s.
+    pub request_seconds: u64,
+    /// How often a request that failed is sent again. What fails four times is down.
+    pub request_retries: usize,
 }
 
 impl Limits {
@@ -56,5 +67,10 @@ impl Limits {
         folder_repeats: 1_000,
         manifest_bytes: 256 << 20,
         list_bytes: 256 << 20,
+        range_bytes: 4 << 20,
+        ranges_in_flight: 4,
+        connect_seconds: 10,
+        request_seconds: 60,
+        request_retries: 3,
     };
 }

@@ -11,12 +11,15 @@ use makoto_data::{
     write_manifest,
 };
 
+use makoto_objects::ObjectUrl;
+
 use super::Output;
 use crate::batch::Done;
 use crate::dataset::Measured;
 use crate::draft::Finished;
 use crate::failure::Failure;
 use crate::files::Files;
+use crate::object;
 use crate::screen::{self, Plain};
 
 /// Where and how the attestation is written.
@@ -115,10 +118,10 @@ impl Writing<'_> {
     ) -> Vec<Result<Vec<(PathBuf, Written)>, Failure>> {
         let sidecars: Vec<_> = many
             .iter()
-            .map(|(data, _)| match data.manifest {
-                None => attestation_path(&data.path).ok().map(Sidecar::at),
-                // A folder has two files to be written, one before the other.
-                Some(_) => None,
+            .map(|(data, _)| match (&data.manifest, &data.object) {
+                (None, None) => attestation_path(&data.path).ok().map(Sidecar::at),
+                // A folder has two files to be written, one before the other; an object has none.
+                _ => None,
             })
             .collect();
         let pending: Vec<_> = many
@@ -145,10 +148,23 @@ impl Writing<'_> {
 
     /// Looks whether the statement about `data` can be written.
     pub(crate) fn plan(&self, data: &Measured, finished: &Finished) -> Result<(), Failure> {
+        if let Some(url) = self.beside_object(data)? {
+            let (sidecar, there) = object::read_beside(&url)?;
+            sidecar.revise(there, &finished.bytes, self.args.existing(), self.times)?;
+            return Ok(());
+        }
         for sidecar in self.args.sidecars(&[&data.path])? {
             sidecar.plan(&finished.bytes, self.args.existing(), self.times)?;
         }
         Ok(())
+    }
+
+    /// The object beside which the statement about `data` is to be written.
+    fn beside_object(&self, data: &Measured) -> Result<Option<ObjectUrl>, Failure> {
+        match self.args.out {
+            Some(_) => Ok(None),
+            None => object::url_of(&data.path),
+        }
     }
 
     fn put(
@@ -156,6 +172,19 @@ impl Writing<'_> {
         data: &[Measured],
         finished: &Finished,
     ) -> Result<Vec<(PathBuf, Written)>, Failure> {
+        if let [one] = data
+            && let Some(url) = self.beside_object(one)?
+        {
+            let existing = self.args.existing();
+            let written = object::write_beside(&url, &finished.bytes, existing, self.times)?;
+            return Ok(vec![written]);
+        }
+        if self.args.out.is_none() && data.iter().any(|data| data.object.is_some()) {
+            return Err(
+                Failure::usage("an object must be the only output of its statement")
+                    .hint("attest it by itself, or name one file for the statement with --out"),
+            );
+        }
         let paths: Vec<_> = data.iter().map(|data| data.path.as_path()).collect();
         let sidecars = self.args.sidecars(&paths)?;
         let existing = self.args.existing();

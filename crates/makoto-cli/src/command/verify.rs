@@ -20,6 +20,7 @@ use crate::batch::{Batch, Done};
 use crate::clock;
 use crate::dataset::{is_template, named, same_file};
 use crate::failure::Failure;
+use crate::object;
 use crate::progress::Bar;
 use crate::screen::{self, Detail, Plain};
 use crate::selection::{Kind, Selection, SelectionArgs};
@@ -165,13 +166,16 @@ impl Verification<'_> {
     fn verify(&self) -> Result<Report, Failure> {
         let now = clock::now()?;
         // Data that cannot be read is one thing, data without an attestation another.
-        let is_folder = !self.is_stdin()
-            && std::fs::metadata(self.data)
+        let is_folder = match object::url_of(self.data)? {
+            Some(url) => object::look(&url).map(|()| false)?,
+            None if self.is_stdin() => false,
+            None => std::fs::metadata(self.data)
                 .map_err(|error| {
                     let shown = self.data.to_string_lossy();
                     Failure::usage(format!("cannot read {}: {error}", Plain(&shown)))
                 })?
-                .is_dir();
+                .is_dir(),
+        };
         let candidates = match self.candidates(&now)? {
             Ok(candidates) => candidates,
             Err(report) => return Ok(*report),
@@ -199,9 +203,19 @@ impl Verification<'_> {
 
     /// The statements of the attestation file, or the report that there are none.
     fn candidates(&self, now: &DateTime) -> Result<Result<Candidates, Box<Report>>, Failure> {
-        let path = self.attestation_path()?;
-        let shown = path.to_string_lossy().into_owned();
-        let bytes = match Sidecar::at(path).read() {
+        let (sidecar, read) = match (&self.asks.attestation, object::url_of(self.data)?) {
+            (None, Some(url)) => {
+                let (sidecar, bytes) = object::read_beside(&url)?;
+                (sidecar, Ok(bytes))
+            }
+            _ => {
+                let sidecar = Sidecar::at(self.attestation_path()?);
+                let bytes = sidecar.read();
+                (sidecar, bytes)
+            }
+        };
+        let shown = sidecar.path().to_string_lossy();
+        let bytes = match read {
             Ok(Some(bytes)) => bytes,
             Ok(None) => {
                 let message = format!("no attestation: there is no file {shown}");
@@ -270,7 +284,7 @@ impl Verification<'_> {
             // Nothing can pass any more, but it is worth a look whether only the compression
             // changed.
             None => match counted_with.clone() {
-                Some(mut settings) if !self.is_stdin() => {
+                Some(mut settings) if !self.is_stdin() && !object::is_url(self.data) => {
                     settings.compression = Some(apparent_compression(self.data)?);
                     Some(settings)
                 }
@@ -299,7 +313,8 @@ impl Verification<'_> {
         }));
         let report = verify(candidates, &evidence, asked, now);
         if let (Some(copy), Verdict::Pass) = (copy, report.verdict) {
-            let like = match self.is_stdin() {
+            // What is no file has no readers that the copy could take over.
+            let like = match self.is_stdin() || object::is_url(self.data) {
                 true => self.asks.output.as_deref().unwrap_or(self.data),
                 false => self.data,
             };
@@ -360,6 +375,10 @@ impl Verification<'_> {
         let copy = copy.map(|file| file as &mut (dyn Write + Send));
         if self.is_stdin() {
             let stream = Stream::open(Path::new("stdin"), None, std::io::stdin())?;
+            return Ok(stream.digest(settings, self.progress, copy)?);
+        }
+        if let Some(url) = object::url_of(self.data)? {
+            let (_, stream) = object::open(&url)?;
             return Ok(stream.digest(settings, self.progress, copy)?);
         }
         let digest = digest_file(self.data, settings, self.progress, copy)?;

@@ -13,6 +13,7 @@ mod folder_names;
 mod hostile;
 mod masking;
 mod member;
+mod objects;
 mod parameters;
 mod pipe;
 mod records;
