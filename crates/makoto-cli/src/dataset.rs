@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use makoto::attestation::Attestation;
 use makoto::digest::Digest;
+use makoto::folder::FolderSettings;
 use makoto::json::{Json, Object};
 use makoto::manifest::Manifest;
 use makoto::record::{
@@ -13,10 +14,10 @@ use makoto::record::{
 };
 use makoto::report::Level;
 use makoto::shape::Shape as _;
-use makoto::statement::{RECORDS_ANNOTATION, Statement};
+use makoto::statement::{FOLDER_ANNOTATION, RECORDS_ANNOTATION, Statement};
 use makoto_data::{
-    Fingerprint, Links, Progress, Sidecar, Stream, apparent_compression, attestation_path,
-    digest_file, digest_folder,
+    Fingerprint, Links, Missing, Progress, Sidecar, Stream, apparent_compression, attestation_path,
+    digest_file, digest_folder, digest_listed,
 };
 
 use crate::failure::Failure;
@@ -180,6 +181,8 @@ pub(crate) struct Measured {
     pub(crate) fingerprint: Option<Fingerprint>,
     /// Where it is, if it is in an object store.
     pub(crate) object: Option<Place>,
+    /// Whether only listed files of the folder were read.
+    pub(crate) is_listed: bool,
 }
 
 /// What to do when records that were not asked for by name cannot be counted.
@@ -223,6 +226,7 @@ impl Measured {
                 manifest: Some(folder.manifest),
                 fingerprint: None,
                 object: None,
+                is_listed: false,
             });
         }
         let settings = args.settings(path)?;
@@ -236,6 +240,42 @@ impl Measured {
             manifest: None,
             fingerprint: Some(digest.fingerprint),
             object: None,
+            is_listed: false,
+        })
+    }
+
+    /// Reads the files of the folder at `root` that are named in `list`, and no others.
+    pub(crate) fn read_listed(
+        root: &Path,
+        list: Vec<PathBuf>,
+        args: &RecordArgs,
+    ) -> Result<Self, Failure> {
+        args.refuse_leftovers("needs a file, not a folder", false, false)?;
+        let name = |path: PathBuf| match path.into_os_string().into_string() {
+            Ok(name) => Ok(name.strip_prefix("./").map_or(name.clone(), str::to_owned)),
+            Err(name) => Err(Failure::usage(format!(
+                "the list names {}, which is not valid UTF-8",
+                Plain(&name.to_string_lossy())
+            ))),
+        };
+        let names: Vec<_> = list.into_iter().map(name).collect::<Result<_, _>>()?;
+        if names.is_empty() {
+            return Err(Failure::usage(
+                "the list is empty, so there is nothing to attest",
+            ));
+        }
+        let bar = Bar::reading(root);
+        let progress = |bytes| bar.add(bytes);
+        let listed = digest_listed(root, &names, args.links(), Missing::Refuse, &progress)?;
+        Ok(Self {
+            path: root.to_owned(),
+            sha256: listed.manifest.dir_hash(),
+            bytes: listed.bytes,
+            records: None,
+            manifest: Some(listed.manifest),
+            fingerprint: None,
+            object: None,
+            is_listed: true,
         })
     }
 
@@ -258,6 +298,7 @@ impl Measured {
             manifest: None,
             fingerprint: None,
             object: None,
+            is_listed: false,
         })
     }
 
@@ -271,6 +312,7 @@ impl Measured {
             manifest: None,
             fingerprint: None,
             object: None,
+            is_listed: false,
         }
     }
 
@@ -300,6 +342,9 @@ impl Measured {
             settings.header_digest = records.header_digest.map(Sha256Set::new);
             annotations.insert(RECORDS_ANNOTATION, settings.write());
             subject.insert("mediaType", media_type(&settings).into());
+        }
+        if self.is_listed {
+            annotations.insert(FOLDER_ANNOTATION, FolderSettings::listed().write());
         }
         if let Some(place) = &self.object {
             annotations.insert(OBJECT_ANNOTATION, place.facts.clone());

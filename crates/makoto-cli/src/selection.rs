@@ -19,7 +19,8 @@ use crate::screen::Plain;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Many at once")]
 pub(crate) struct SelectionArgs {
-    /// Take the paths from this file, one on each line or separated by NUL; - for stdin
+    /// Take the paths from this file, one on each line or separated by NUL; - for stdin. Beside
+    /// one folder in `attest origin`: attest exactly these files below it, as one dataset
     #[arg(long, value_name = "LIST")]
     pub(crate) files_from: Option<PathBuf>,
 
@@ -107,6 +108,10 @@ impl SelectionArgs {
             && !is_pattern(one)
         {
             return Ok(Selection::One(one.clone()));
+        }
+        if self.files_from.is_some() && !self.each && typed.iter().any(|path| path.is_dir()) {
+            return Err(Failure::usage("--files-from beside a folder could mean two things")
+                .hint("add the folder to the list, or add --each; `attest origin FOLDER --files-from LIST` attests listed files of one folder, which `verify FOLDER` knows by itself"));
         }
         let mut gathered = Gathered::default();
         for path in typed {

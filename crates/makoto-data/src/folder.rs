@@ -199,7 +199,7 @@ fn name_below(root: &Path, path: &Path) -> Result<String, DataError> {
 }
 
 /// Digests of `files`, in their order. Threads take the next file as they become free.
-fn digest_files(
+pub(crate) fn digest_files(
     root: &Path,
     files: &[FolderFile],
     progress: &Progress<'_>,

@@ -12,6 +12,7 @@ mod file;
 mod folder;
 mod group;
 mod inflate;
+mod listed;
 mod new_file;
 mod pipeline;
 mod sidecar;
@@ -25,6 +26,7 @@ pub use file::{
 };
 pub use folder::{FolderDigest, FolderFile, Links, digest_folder, folder_files, member_path};
 pub use group::{MOST, Pending, write_group};
+pub use listed::{ListedDigest, Missing, count_unlisted, digest_listed};
 pub use new_file::NewFile;
 pub use sidecar::{
     Existing, Outcome, Sidecar, SidecarError, Written, attestation_path, manifest_path,

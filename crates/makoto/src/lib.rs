@@ -11,6 +11,7 @@ pub mod datetime;
 pub mod dbom;
 pub mod digest;
 pub mod envelope;
+pub mod folder;
 pub mod json;
 pub mod limits;
 pub mod manifest;

@@ -18,7 +18,7 @@ use crate::draft::{Draft, Finished};
 use crate::failure::Failure;
 use crate::files::Files;
 use crate::screen;
-use crate::selection::{Kind, Many, Selection, SelectionArgs};
+use crate::selection::{Kind, Many, Selection, SelectionArgs, read_list};
 
 /// Attest where a file or folder was collected
 ///
@@ -32,6 +32,7 @@ Examples:
       --source-type stream --method push --geography DE --license CC-BY-4.0
   makoto attest origin parts/ --source s3://bucket/parts --collector nightly
   makoto attest origin 'data/**/*.csv' --name 'sales/{stem}' --source erp --collector nightly
+  makoto attest origin table/ --files-from snapshot.txt --source erp --collector nightly
   find data -name '*.csv' -print0 | makoto attest origin --files-from - --source erp \\
       --collector nightly
   curl -sf https://example.com/a.csv | makoto attest origin - --save a.csv --collector fetch \\
@@ -235,12 +236,42 @@ struct FigureArgs {
 impl Origin {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
         let stamp = clock::stamp()?;
+        if let ([folder], Some(list), false) = (
+            &self.data[..],
+            &self.selection.files_from,
+            self.selection.each,
+        ) && folder.is_dir()
+        {
+            return self.attest_listed(folder, list, &stamp, output);
+        }
         let kind = Kind::Data(self.records.links());
         match self.selection.select(&self.data, kind)? {
             Selection::One(path) if path == Path::new("-") => self.attest_stdin(&stamp, output),
             Selection::One(path) => self.attest_one(&path, &stamp, output),
             Selection::Many(many) => self.attest_many(many, &stamp, output),
         }
+    }
+
+    /// Attests a folder as one dataset of the files that a list names.
+    fn attest_listed(
+        &self,
+        folder: &Path,
+        list: &Path,
+        stamp: &DateTime,
+        output: Output,
+    ) -> Result<u8, Failure> {
+        self.pipe.refuse_without_pipe()?;
+        if self.write.no_manifest {
+            return Err(Failure::usage(
+                "--no-manifest leaves nobody a way to know which files are covered",
+            ));
+        }
+        self.write.refuse_collisions(&[], &[folder.to_owned()])?;
+        let list = read_list(list, self.selection.null)?;
+        let data = Measured::read_listed(folder, list, &self.records)?;
+        let finished = self.statement(&data, stamp)?;
+        self.writing(output).write(&[data], &finished)?;
+        Ok(0)
     }
 
     fn attest_stdin(&self, stamp: &DateTime, output: Output) -> Result<u8, Failure> {

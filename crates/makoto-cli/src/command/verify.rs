@@ -11,8 +11,9 @@ use makoto::verify::{
     Asked, Candidates, Evidence, FileEvidence, FolderEvidence, MemberEvidence, verify,
 };
 use makoto_data::{
-    Links, NewFile, Progress, Sidecar, SidecarError, Stream, StreamDigest, apparent_compression,
-    attestation_path, digest_file, digest_folder, member_path, read_manifest,
+    Links, Missing, NewFile, Progress, Sidecar, SidecarError, Stream, StreamDigest,
+    apparent_compression, attestation_path, count_unlisted, digest_file, digest_folder,
+    digest_listed, member_path, read_manifest,
 };
 
 use super::{LevelArg, Output};
@@ -191,7 +192,7 @@ impl Verification<'_> {
         let evidence = match (is_folder, &self.asks.member) {
             (true, Some(member)) => self.read_member(member)?,
             (false, Some(_)) => return Err(Failure::usage("--member needs a folder")),
-            (true, None) => self.read_folder()?,
+            (true, None) => self.read_folder(&candidates, asked.name)?,
             (false, None) => return self.verify_file(&candidates, &asked, now),
         };
         Ok(verify(&candidates, &evidence, &asked, now))
@@ -237,14 +238,35 @@ impl Verification<'_> {
         }
     }
 
-    fn read_folder(&self) -> Result<Evidence, Failure> {
+    fn read_folder(
+        &self,
+        candidates: &Candidates,
+        name: Option<&str>,
+    ) -> Result<Evidence, Failure> {
         if self.asks.output.is_some() {
             return Err(Failure::usage("--output needs a file; this is a folder"));
         }
-        let folder = digest_folder(self.data, self.asks.links(), self.progress)?;
+        let (links, stored) = (self.asks.links(), read_manifest(self.data));
+        // A manifest with the attested digest is as good as the attestation.
+        let list = stored
+            .as_ref()
+            .filter(|stored| candidates.lists_files(&stored.dir_hash(), name));
+        let (found, unlisted) = match list {
+            Some(list) => {
+                let names: Vec<_> = list.paths().map(str::to_owned).collect();
+                let missing = Missing::LeaveOut;
+                let listed = digest_listed(self.data, &names, links, missing, self.progress)?;
+                (listed.manifest, Some(count_unlisted(self.data, list)))
+            }
+            None => (
+                digest_folder(self.data, links, self.progress)?.manifest,
+                None,
+            ),
+        };
         Ok(Evidence::Folder(FolderEvidence {
-            found: folder.manifest,
-            stored: read_manifest(self.data),
+            found,
+            stored,
+            unlisted,
         }))
     }
 

@@ -11,6 +11,7 @@ mod document;
 mod folder;
 mod folder_names;
 mod hostile;
+mod listed;
 mod masking;
 mod member;
 mod objects;

@@ -1,6 +1,7 @@
 //! Comparing a subject with what was found in the data (V3).
 
 use super::{Evidence, FileEvidence, FolderEvidence, MemberEvidence, declared_settings};
+use crate::folder::is_listed;
 use crate::json::{Json, segment};
 use crate::manifest::Difference;
 use crate::record::{Compression, Encoding, Format, RecordError, Records, Settings};
@@ -11,8 +12,8 @@ use crate::statement::Subject;
 pub(super) struct Comparison {
     pub(super) checks: Vec<Check>,
     pub(super) facts: Vec<Fact>,
-    /// Whether something could not be told because a budget was reached.
-    pub(super) budget_reached: bool,
+    /// Whether something could not be told, because a budget was reached or a list is missing.
+    pub(super) not_told: bool,
 }
 
 impl Comparison {
@@ -108,7 +109,7 @@ impl Comparison {
                     error,
                     RecordError::TooLong { .. } | RecordError::Inflation { .. }
                 );
-                self.budget_reached |= budget;
+                self.not_told |= budget;
                 let outcome = if budget { Outcome::Skip } else { Outcome::Fail };
                 self.check(outcome, &at, message);
             }
@@ -118,7 +119,7 @@ impl Comparison {
                 let mut quiet = Self {
                     checks: Vec::new(),
                     facts: Vec::new(),
-                    budget_reached: false,
+                    not_told: false,
                 };
                 let all_same = quiet.compare_records(subject, settings, records, place);
                 if all_same && tells_all(subject, settings) {
@@ -164,6 +165,26 @@ impl Comparison {
         let declared = subject.digest.sha256;
         let found = folder.found.dir_hash();
         let path = format!("{place}.digest.dirHash");
+        match (is_listed(subject), folder.unlisted) {
+            // It would pass by what another statement leaves out.
+            (false, Some(_)) => {
+                let message = "covers the whole folder, of which only listed files were read";
+                self.check(Outcome::Fail, &path, message);
+                return;
+            }
+            (true, None) if declared != found => {
+                let message = "covers listed files, and the manifest beside the folder that would \
+                               list them is not there or not the attested one";
+                self.check(Outcome::Skip, &path, message);
+                self.not_told = true;
+                return;
+            }
+            (true, Some(others)) if others > 0 => {
+                let message = format!("{others} other file(s) in the folder are not covered");
+                self.check(Outcome::Warn, &path, message);
+            }
+            _ => {}
+        }
         if self.compare_value(&path, &declared.to_string(), &found.to_string()) {
             let files = folder.found.len() as u64;
             self.facts.push(recomputed("files", files.into()));
