@@ -125,6 +125,28 @@ fn a_statement_about_the_whole_folder_never_passes_by_a_list() {
 }
 
 #[test]
+fn files_beside_those_of_one_statement_do_not_hide_behind_the_list_of_another() {
+    let sandbox = Sandbox::new();
+    for name in ["table/a", "table/b"] {
+        sandbox.write(name, "new");
+    }
+    // One statement is about the whole folder, another lists what it held before.
+    let whole = sandbox.attested("table", &["--out", "whole", "--no-manifest"]);
+    for name in ["table/a", "table/b"] {
+        sandbox.write(name, "old");
+    }
+    sandbox.write("list", "a\nb\n");
+    attest(&sandbox, &[]).ends(0, &[]);
+    let listed = sandbox.json("table.attestation");
+    sandbox.write("table.attestation", format!("{whole}\n{listed}\n"));
+    for name in ["table/a", "table/b"] {
+        sandbox.write(name, "new");
+    }
+    sandbox.write("table/evil", "smuggled in");
+    fails(&sandbox.verify("table", &[]), &["covers the whole folder"]);
+}
+
+#[test]
 fn what_leaves_the_folder_or_is_no_file_is_refused() {
     let sandbox = table();
     sandbox.write("outside", "x");
