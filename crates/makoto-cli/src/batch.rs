@@ -2,7 +2,7 @@
 //! last line sums up.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -40,8 +40,15 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    /// A dataset or document that was judged.
-    pub(crate) fn judged(path: &Path, report: &Report) -> Self {
+    /// What came of judging a dataset or document.
+    pub(crate) fn told(path: &Path, told: &Result<Report, Failure>) -> Self {
+        match told {
+            Ok(report) => Self::judged(path, report),
+            Err(failure) => Self::failed(path, failure),
+        }
+    }
+
+    fn judged(path: &Path, report: &Report) -> Self {
         Self {
             word: match report.verdict {
                 Verdict::Pass => "passed",
@@ -58,12 +65,11 @@ impl Done {
     /// A dataset for which the command stopped.
     pub(crate) fn failed(path: &Path, failure: &Failure) -> Self {
         let shown = path.to_string_lossy();
-        let report = failure.to_report();
         Self {
             word: "failed",
             status: failure.status,
             line: format!("{}: FAILED, {}", Plain(&shown), Plain(&failure.message)),
-            json: report.map_or(Json::Null, |report| report.to_json()),
+            json: failure.to_report().to_json(),
             notes: failure
                 .hint
                 .iter()
@@ -102,13 +108,15 @@ impl Batch {
         self.many.entries.iter().map(|entry| entry.path.as_path())
     }
 
-    /// Does `prepare` for each path, several at a time, and then `complete` for those that are
-    /// ready, many at a time. Returns the worst exit status: 1 when any does not pass, else 2
-    /// when any could not be told.
+    /// Does `prepare` for each path, several at a time, and then `complete`, many at a time,
+    /// which tells what became of each, in order. `succeeds` says whether what was prepared is
+    /// good. Returns the worst exit status: 1 when any does not pass, else 2 when any could not
+    /// be told.
     pub(crate) fn run<T: Send>(
         mut self,
         prepare: impl Fn(&Path, &Progress<'_>) -> Result<T, Failure> + Sync,
-        complete: impl Fn(Vec<(&Path, T)>) -> Vec<Done>,
+        succeeds: impl Fn(&T) -> bool + Sync,
+        mut complete: impl FnMut(Vec<(&Path, Result<T, Failure>)>) -> Vec<Done>,
     ) -> u8 {
         let entries = std::mem::take(&mut self.many.entries);
         let mut rest = &entries[..];
@@ -116,10 +124,11 @@ impl Batch {
         while !rest.is_empty() && !self.stop.load(Ordering::Relaxed) {
             let (round, later) = rest.split_at(round_of(rest));
             rest = later;
-            let prepared = self.prepare_all(round, &prepare);
-            for (path, done) in complete_all(prepared, &complete) {
+            let prepared = self.prepare_all(round, &prepare, &succeeds);
+            let paths: Vec<_> = prepared.iter().map(|(path, _)| *path).collect();
+            for (path, done) in paths.into_iter().zip(complete(prepared)) {
                 tried += 1;
-                self.tell(&path, done);
+                self.tell(path, done);
             }
         }
         let worst = self.worst;
@@ -132,9 +141,11 @@ impl Batch {
         &self,
         round: &'p [Entry],
         prepare: &(impl Fn(&Path, &Progress<'_>) -> Result<T, Failure> + Sync),
+        succeeds: &(impl Fn(&T) -> bool + Sync),
     ) -> Vec<(&'p Path, Result<T, Failure>)> {
         let threads = thread::available_parallelism().map_or(1, |n| n.get().min(MOST_THREADS));
         let progress = |bytes| self.bar.add(bytes);
+        let is_bad = |result: &Result<T, Failure>| !result.as_ref().is_ok_and(succeeds);
         let prepared = share_out(round.len(), threads, |index| {
             if self.stop.load(Ordering::Relaxed) {
                 return None;
@@ -144,7 +155,7 @@ impl Batch {
                 None => prepare(&entry.path, &progress),
                 Some(failure) => Err(failure.clone()),
             };
-            if result.is_err() && self.many.fail_fast {
+            if self.many.fail_fast && is_bad(&result) {
                 self.stop.store(true, Ordering::Relaxed);
             }
             self.bar.next_file();
@@ -153,7 +164,7 @@ impl Batch {
         // Jobs are taken in order, so nothing before the first failure is missing, and what
         // another thread did after it does not count.
         let mut prepared: Vec<_> = prepared.into_iter().flatten().collect();
-        let first = prepared.iter().position(|(_, result)| result.is_err());
+        let first = prepared.iter().position(|(_, result)| is_bad(result));
         if let (true, Some(first)) = (self.many.fail_fast, first) {
             prepared.truncate(first + 1);
         }
@@ -229,25 +240,25 @@ fn round_of(entries: &[Entry]) -> usize {
     entries.len().min(MOST)
 }
 
-fn complete_all<T>(
+/// What became of each of `prepared`, when `complete` tells it of those that did not fail.
+pub(crate) fn with_failures<T>(
     prepared: Vec<(&Path, Result<T, Failure>)>,
-    complete: impl Fn(Vec<(&Path, T)>) -> Vec<Done>,
-) -> Vec<(PathBuf, Done)> {
+    complete: impl FnOnce(Vec<T>) -> Vec<Done>,
+) -> Vec<Done> {
     let mut ready = Vec::new();
-    let mut results = Vec::new();
+    let mut each = Vec::new();
     for (path, result) in prepared {
-        let failed = match result {
+        each.push(match result {
             Ok(value) => {
-                ready.push((path, value));
+                ready.push(value);
                 None
             }
             Err(failure) => Some(Done::failed(path, &failure)),
-        };
-        results.push((path.to_owned(), failed));
+        });
     }
     let mut completed = complete(ready).into_iter();
-    let each = results.into_iter();
-    each.filter_map(|(path, failed)| Some((path, failed.or_else(|| completed.next())?)))
+    each.into_iter()
+        .filter_map(|failed| failed.or_else(|| completed.next()))
         .collect()
 }
 

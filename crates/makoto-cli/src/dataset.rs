@@ -1,10 +1,12 @@
 //! A dataset on disk, measured: what goes into a subject or an input.
 
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use makoto::attestation::Attestation;
+use makoto::config::{NameParts, NameTemplate};
 use makoto::digest::Digest;
 use makoto::folder::FolderSettings;
 use makoto::json::{Json, Object};
@@ -16,10 +18,11 @@ use makoto::report::Level;
 use makoto::shape::Shape as _;
 use makoto::statement::{FOLDER_ANNOTATION, RECORDS_ANNOTATION, Statement};
 use makoto_data::{
-    Fingerprint, Links, Missing, Progress, Sidecar, Stream, apparent_compression, attestation_path,
-    digest_file, digest_folder, digest_listed,
+    Catalog, Fingerprint, Links, Missing, Progress, Sidecar, Stream, apparent_compression,
+    attestation_path, digest_file, digest_folder, digest_listed, place_of,
 };
 
+use crate::command::newest_last;
 use crate::failure::Failure;
 use crate::object::{self, OBJECT_ANNOTATION, Place};
 use crate::progress::Bar;
@@ -185,6 +188,43 @@ pub(crate) struct Measured {
     pub(crate) is_listed: bool,
 }
 
+/// What a dataset is called on disk.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    /// The file's name without its extension and that of its compression; a folder's name.
+    pub(crate) stem: String,
+    /// The name of the file or folder.
+    pub(crate) file: String,
+    /// The name of the folder that it is in; empty in the root.
+    pub(crate) parent: String,
+}
+
+impl Named {
+    /// Looks at the path only; the data need not be there.
+    pub(crate) fn of(path: &Path, is_folder: bool) -> Result<Self, Failure> {
+        let place = place_of(path).unwrap_or_else(|| path.to_owned());
+        let text = |name: Option<&OsStr>| {
+            let text = name.unwrap_or_default().to_str().map(str::to_owned);
+            text.ok_or_else(|| {
+                Failure::usage(format!(
+                    "the name of {} is not valid UTF-8",
+                    Plain(&path.to_string_lossy())
+                ))
+                .hint("give the dataset a name with --name")
+            })
+        };
+        let plain = plain_name(&place);
+        Ok(Self {
+            stem: text(match is_folder {
+                true => place.file_name(),
+                false => plain.file_stem(),
+            })?,
+            file: text(place.file_name())?,
+            parent: text(place.parent().and_then(Path::file_name))?,
+        })
+    }
+}
+
 /// What to do when records that were not asked for by name cannot be counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BadRecords {
@@ -318,12 +358,8 @@ impl Measured {
 
     /// The name that a dataset at this path has by default: `dataset:` and the file's stem.
     pub(crate) fn default_name(&self) -> Result<String, Failure> {
-        self.named("dataset:{stem}")
-    }
-
-    /// The name that a template gives: `{stem}` is the file's stem, `{file}` its whole name.
-    pub(crate) fn named(&self, template: &str) -> Result<String, Failure> {
-        named(&self.path, self.manifest.is_some(), template)
+        let named = Named::of(&self.path, self.manifest.is_some())?;
+        Ok(format!("dataset:{}", named.stem))
     }
 
     /// The subject of a statement about this dataset.
@@ -357,11 +393,11 @@ impl Measured {
         Json::Object(subject)
     }
 
-    /// What this dataset's own attestation says of it, if it has one.
+    /// What this dataset's own attestation says of it, if it has one: beside it, else in `stores`.
     ///
-    /// An attestation that is there and is about other bytes is an error: the input is not what
-    /// it was attested to be.
-    pub(crate) fn attested(&self) -> Result<Option<Attested>, Failure> {
+    /// An attestation that lies beside it and is about other bytes is an error: the input is not
+    /// what it was attested to be.
+    pub(crate) fn attested(&self, stores: &Catalog) -> Result<Option<Attested>, Failure> {
         let (sidecar, bytes) = match object::url_of(&self.path)? {
             Some(url) => object::read_beside(&url)?,
             None => {
@@ -372,7 +408,7 @@ impl Measured {
         };
         let shown = || Plain(&self.path.to_string_lossy()).to_string();
         let Some(bytes) = bytes else {
-            return Ok(None);
+            return Ok(self.said_by(&newest_last(stores, &self.sha256)?));
         };
         let attestations = Attestation::parse_file(&bytes).map_err(|error| {
             Failure::contradiction(format!(
@@ -381,20 +417,8 @@ impl Measured {
             ))
             .hint("mend or remove it, then run the command again")
         })?;
-        for attestation in attestations.iter().rev() {
-            let (statement, _) = Statement::read(attestation.statement.clone(), Level::L1);
-            let subjects = statement.iter().flat_map(|s| s.subject.as_slice());
-            let is_folder = self.manifest.is_some();
-            let about_this = subjects.into_iter().find(|subject| {
-                let digest = &subject.digest;
-                digest.sha256 == self.sha256 && digest.dir_hash.is_some() == is_folder
-            });
-            if let Some(subject) = about_this {
-                return Ok(Some(Attested {
-                    name: subject.name.as_str().to_owned(),
-                    reference: attestation.reference(),
-                }));
-            }
+        if let Some(attested) = self.said_by(&attestations) {
+            return Ok(Some(attested));
         }
         Err(Failure::contradiction(format!(
             "{} is not what its attestation says: no statement in {} has sha256 {}",
@@ -404,42 +428,48 @@ impl Measured {
         ))
         .hint("see `makoto verify` on it; attest it again with --replace or --append if the change is meant"))
     }
+
+    /// What the newest of `attestations` about this dataset, which is the last, says of it.
+    fn said_by(&self, attestations: &[Attestation]) -> Option<Attested> {
+        attestations.iter().rev().find_map(|attestation| {
+            let (statement, _) = Statement::read(attestation.statement.clone(), Level::L1);
+            let is_folder = self.manifest.is_some();
+            let statement = statement?;
+            let subject = statement.subject.as_slice().iter().find(|subject| {
+                let digest = &subject.digest;
+                digest.sha256 == self.sha256 && digest.dir_hash.is_some() == is_folder
+            })?;
+            Some(Attested {
+                name: subject.name.as_str().to_owned(),
+                reference: attestation.reference(),
+            })
+        })
+    }
 }
 
-/// Whether a name is a template, which gives each dataset a name of its own.
+/// Whether a name that was typed is a template, which gives each dataset a name of its own.
 pub(crate) fn is_template(name: &str) -> bool {
-    name.contains("{stem}") || name.contains("{file}")
+    ["{stem}", "{file}", "{parent}"]
+        .iter()
+        .any(|place| name.contains(place))
 }
 
-/// The name that `template` gives the dataset at `path`.
-pub(crate) fn named(path: &Path, is_folder: bool, template: &str) -> Result<String, Failure> {
-    if !is_template(template) {
-        return Ok(template.to_owned());
+/// The name that `typed` gives the dataset at `path`.
+pub(crate) fn named(path: &Path, is_folder: bool, typed: &str) -> Result<String, Failure> {
+    if !is_template(typed) {
+        return Ok(typed.to_owned());
     }
-    let full = match path.file_name() {
-        Some(_) => path.to_owned(),
-        None => path.canonicalize().unwrap_or_else(|_| path.to_owned()),
-    };
-    let file = full.file_name().map(PathBuf::from);
-    let stem = match is_folder {
-        true => file.clone(),
-        false => plain_name(&full).file_stem().map(PathBuf::from),
-    };
-    let text = |part: &Option<PathBuf>| part.as_deref()?.to_str().map(str::to_owned);
-    match (text(&stem), text(&file)) {
-        (Some(stem), Some(file)) => {
-            // One after the other, a file called `{file}` would be filled in again.
-            let parts = template
-                .split("{stem}")
-                .map(|part| part.replace("{file}", &file));
-            Ok(parts.collect::<Vec<_>>().join(&stem))
-        }
-        _ => Err(Failure::usage(format!(
-            "the name of {} is not valid UTF-8",
-            Plain(&path.to_string_lossy())
+    let template = NameTemplate::parse(typed).ok_or_else(|| {
+        Failure::usage(format!(
+            "the name {typed:?} has other places than {{stem}}, {{file}} and {{parent}}"
         ))
-        .hint("give the dataset a name with --name")),
-    }
+    })?;
+    let named = Named::of(path, is_folder)?;
+    Ok(template.expand(NameParts {
+        stem: &named.stem,
+        file: &named.file,
+        parent: &named.parent,
+    }))
 }
 
 /// An attestation of a dataset.
@@ -491,6 +521,44 @@ fn media_type(settings: &Settings) -> &'static str {
             Some(Separator::TAB) => "text/tab-separated-values",
             _ => "text/csv",
         },
+    }
+}
+
+/// Refuses to write a file that was asked for with `option` in the place of what is read, of an
+/// attestation or a manifest, or of anything that is no plain file.
+pub(crate) fn refuse_overwriting(
+    option: &str,
+    path: &Path,
+    reads: &[&Path],
+) -> Result<(), Failure> {
+    let shown = Plain(&path.to_string_lossy()).to_string();
+    // A link is replaced by the file, and what it leads to is left alone.
+    let entry = std::fs::symlink_metadata(path);
+    if entry.is_ok_and(|entry| !entry.is_file() && !entry.is_symlink()) {
+        let message = format!("{option} {shown} is there and is no plain file");
+        return Err(Failure::usage(message));
+    }
+    let own = ["attestation", "manifest"];
+    let is_own = path
+        .extension()
+        .is_some_and(|end| own.iter().any(|own| end == *own));
+    if is_own || reads.iter().any(|read| same_file(read, path)) {
+        return Err(Failure::usage(format!(
+            "{option} {shown} is what is being verified, or has the name of an attestation"
+        ))
+        .hint("name another file"));
+    }
+    Ok(())
+}
+
+/// The path from the root, with links resolved in all but its last part, which need not be there.
+pub(crate) fn located(path: &Path) -> Option<PathBuf> {
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) if parent == Path::new("") => {
+            Some(Path::new(".").canonicalize().ok()?.join(name))
+        }
+        (Some(parent), Some(name)) => Some(parent.canonicalize().ok()?.join(name)),
+        _ => path.canonicalize().ok(),
     }
 }
 

@@ -7,12 +7,17 @@ use makoto::report::{Check, Level, Outcome};
 use makoto::secret::{Masked, Masker};
 use makoto::statement::{STATEMENT_TYPE, Statement};
 
+use crate::defaults::Value;
 use crate::failure::Failure;
 use crate::screen;
 
 /// A predicate that is being filled in.
 #[derive(Debug, Default)]
-pub(crate) struct Draft(Object);
+pub(crate) struct Draft {
+    members: Object,
+    /// What a configuration file said, by the path of the statement where it stands.
+    from_file: Vec<(String, Value)>,
+}
 
 impl Draft {
     /// Sets the member at a dotted path, making the objects on the way. `None` sets nothing.
@@ -20,7 +25,7 @@ impl Draft {
         let Some(value) = value else {
             return;
         };
-        let mut members = &mut self.0;
+        let mut members = &mut self.members;
         let mut rest = path;
         while let Some((key, below)) = rest.split_once('.') {
             if members.get(key).is_none() {
@@ -35,10 +40,25 @@ impl Draft {
         members.insert(rest, value.into());
     }
 
+    /// As [`Draft::set`], for a value that knows where it comes from.
+    pub(crate) fn set_value(&mut self, path: &str, value: Option<Value>) {
+        if let Some(value) = value {
+            self.set(path, Some(value.text.as_str()));
+            self.came_from(format!("predicate.{path}"), value);
+        }
+    }
+
+    /// Keeps in mind where the value at this path of the statement comes from.
+    pub(crate) fn came_from(&mut self, path: String, value: Value) {
+        if value.place().is_some() {
+            self.from_file.push((path, value));
+        }
+    }
+
     /// Whether the member at a dotted path is set.
     pub(crate) fn has(&self, path: &str) -> bool {
         let (first, rest) = path.split_once('.').unwrap_or((path, ""));
-        let start = self.0.get(first);
+        let start = self.members.get(first);
         let mut rest = rest.split('.').filter(|key| !key.is_empty());
         start.is_some_and(|start| rest.try_fold(start, |value, key| value.get(key)).is_some())
     }
@@ -51,7 +71,7 @@ impl Draft {
         subjects: Vec<Json>,
         mut masker: Masker,
     ) -> Result<Finished, Failure> {
-        let mut predicate = Json::Object(self.0);
+        let mut predicate = Json::Object(self.members);
         masker.mask_document(&mut predicate, "predicate");
         mask_known_values(&mut predicate, &masker);
         let statement = Json::from([
@@ -67,7 +87,10 @@ impl Draft {
             .into_iter()
             .partition(|check| check.outcome == Outcome::Fail);
         if !failed.is_empty() {
-            let told: Vec<_> = failed.iter().map(screen::told).collect();
+            let told: Vec<_> = failed
+                .iter()
+                .map(|check| told(check, &self.from_file))
+                .collect();
             let message = format!("the statement would not be valid: {}", told.join("; "));
             return Err(
                 Failure::usage(message).hint("nothing was written; give the value named above")
@@ -78,7 +101,21 @@ impl Draft {
             statement,
             warnings,
             masked: masker.masked().to_vec(),
+            from_file: self.from_file.into_iter().map(|(_, value)| value).collect(),
         })
+    }
+}
+
+/// A finding in one line, with the place of the value when a file said it.
+fn told(check: &Check, from_file: &[(String, Value)]) -> String {
+    let at_or_below = |path: &String| {
+        let below = check.path.strip_prefix(path.as_str());
+        below.is_some_and(|below| below.is_empty() || below.starts_with(['.', '[']))
+    };
+    let value = from_file.iter().find(|(path, _)| at_or_below(path));
+    match value.and_then(|(_, value)| value.place()) {
+        Some(place) => format!("{} (from {place})", screen::told(check)),
+        None => screen::told(check),
     }
 }
 
@@ -114,4 +151,6 @@ pub(crate) struct Finished {
     pub(crate) warnings: Vec<Check>,
     /// Secrets that were masked.
     pub(crate) masked: Vec<Masked>,
+    /// Values that a configuration file said.
+    pub(crate) from_file: Vec<Value>,
 }

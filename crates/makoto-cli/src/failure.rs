@@ -5,7 +5,9 @@ use std::io::ErrorKind;
 
 use makoto::datetime::DateTime;
 use makoto::report::{Check, Outcome, Report};
-use makoto_data::{DataError, SidecarError};
+use makoto_data::{DataError, PackageError, SidecarError, StoreError};
+
+use crate::clock;
 
 /// A command that stopped. Shown as what happened, and on a line of its own what to do next.
 #[derive(Debug, Clone)]
@@ -47,12 +49,10 @@ impl Failure {
         self
     }
 
-    /// The failure as a program is told of it.
-    pub(crate) fn to_report(&self) -> Option<Report> {
-        let now = crate::clock::now()
-            .ok()
-            .or_else(|| DateTime::from_unix(0).ok())?;
-        Some(match self.status {
+    /// The failure as a report.
+    pub(crate) fn to_report(&self) -> Report {
+        let now = clock::now().unwrap_or_else(|_| DateTime::unix_epoch());
+        match self.status {
             1 => {
                 let check = Check::new("P1", Outcome::Fail, "", &*self.message);
                 Report::from_checks(vec![check], now)
@@ -61,7 +61,7 @@ impl Failure {
                 let check = Check::new("V1", Outcome::Skip, "", &*self.message);
                 Report::unknown(check, now)
             }
-        })
+        }
     }
 }
 
@@ -101,6 +101,7 @@ impl From<DataError> for Failure {
             }
             DataError::Io { .. }
             | DataError::Cycle { .. }
+            | DataError::TooMany { .. }
             | DataError::EmptyFolder { .. }
             | DataError::Copy(_) => failure,
         }
@@ -131,6 +132,35 @@ impl From<SidecarError> for Failure {
             SidecarError::Io { .. } | SidecarError::Data(_) | SidecarError::TooLarge { .. } => {
                 failure
             }
+        }
+    }
+}
+
+impl From<PackageError> for Failure {
+    fn from(error: PackageError) -> Self {
+        match error {
+            PackageError::Data(error) => error.into(),
+            error => Self::usage(format!("the package {error}")),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let failure = Self::usage(chain(&error));
+        match error {
+            StoreError::NotAStore { .. } => {
+                failure.hint("check the path; `makoto attest … --store DIR` makes a store")
+            }
+            StoreError::NotEmpty { .. } => failure.hint("name a new or an empty folder"),
+            StoreError::Version { .. } => failure.hint("use the version of makoto that made it"),
+            StoreError::Damaged { .. } => failure.hint(
+                "restore that file from a copy, or remove it and put its attestation in again",
+            ),
+            StoreError::File(error) => error.into(),
+            StoreError::TooMany { .. }
+            | StoreError::NotAttestation(_)
+            | StoreError::NotConforming { .. } => failure,
         }
     }
 }

@@ -4,19 +4,26 @@
 //! asks `makoto` and `makoto-data`, and shows the answer through [`screen`].
 
 mod batch;
+mod catalog;
 mod clock;
 mod code;
 mod command;
 mod dataset;
+mod dbt;
+mod defaults;
 mod draft;
 mod failure;
 mod files;
+mod github;
 mod object;
 mod pattern;
 mod progress;
 mod screen;
 mod selection;
 mod signals;
+mod sink;
+mod target;
+mod writing;
 
 use std::process::ExitCode;
 
@@ -25,7 +32,14 @@ use clap::Parser as _;
 use crate::command::Makoto;
 
 fn main() -> ExitCode {
-    let makoto = Makoto::parse();
+    let makoto = match Makoto::try_parse() {
+        Ok(makoto) => makoto,
+        Err(wrong) if wrong.use_stderr() => {
+            screen::note(wrong.render().ansi().to_string().trim_end());
+            return 2.into();
+        }
+        Err(help) => help.exit(),
+    };
     let status = match makoto.run() {
         Ok(status) => status,
         Err(failure) => makoto.report(&failure),

@@ -83,12 +83,17 @@ pub(crate) struct Place {
     pub(crate) facts: Json,
 }
 
+/// The bytes of the attestation file at `url`, if it is there.
+pub(crate) fn read(url: &ObjectUrl) -> Result<Option<Vec<u8>>, Failure> {
+    let small = store()?.get_small(url, Limits::DEFAULT.sidecar_bytes)?;
+    Ok(small.map(|small| small.bytes))
+}
+
 /// The attestation beside the object at `url`: its URL, and its bytes if it is there.
 pub(crate) fn read_beside(url: &ObjectUrl) -> Result<(Sidecar, Option<Vec<u8>>), Failure> {
     let beside = url.beside(".attestation");
-    let small = store()?.get_small(&beside, Limits::DEFAULT.sidecar_bytes)?;
     let sidecar = Sidecar::at(PathBuf::from(beside.to_string()));
-    Ok((sidecar, small.map(|small| small.bytes)))
+    Ok((sidecar, read(&beside)?))
 }
 
 /// Writes the statement beside the object at `url`, if what is there is still what was read.

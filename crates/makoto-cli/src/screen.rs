@@ -2,12 +2,15 @@
 //! terminal: they may hold escape sequences, or characters that change the order of others.
 
 use std::fmt::{self, Write as _};
-use std::io::Write as _;
+use std::io::{BufWriter, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use makoto::json::Json;
-use makoto::report::{Basis, Check, Coverage, Outcome, Report, Verdict};
+use makoto::json::{Json, Object};
+use makoto::report::{Basis, Check, Coverage, Outcome, Report, Role, Verdict};
 use makoto::scalar::is_deceptive;
+
+use crate::failure::Failure;
+use crate::github::{self, Severity};
 
 /// Text with everything escaped that a terminal would act on or a reader could not see.
 pub(crate) struct Plain<'a>(pub(crate) &'a str);
@@ -41,35 +44,111 @@ fn note_loss(written: std::io::Result<()>) {
 
 /// Writes a line of results to stdout.
 pub(crate) fn result(line: impl fmt::Display) {
-    note_loss(writeln!(anstream::stdout(), "{line}"));
+    let line = line.to_string();
+    note_loss(writeln!(anstream::stdout(), "{}", github::inert(&line)));
+}
+
+/// Writes a text of our own to stdout, to the byte: a script, a schema.
+pub(crate) fn document(text: &[u8]) {
+    let mut stdout = std::io::stdout();
+    note_loss(stdout.write_all(text).and_then(|()| stdout.flush()));
 }
 
 /// Writes a line that is no result to stderr.
 pub(crate) fn note(line: impl fmt::Display) {
-    let _ = writeln!(anstream::stderr(), "{line}");
+    let line = line.to_string();
+    let _ = writeln!(anstream::stderr(), "{}", github::inert(&line));
+}
+
+/// Tells of a result that could not be written.
+pub(crate) fn lose(why: &str) {
+    LOST.store(true, Ordering::Relaxed);
+    note(format!("error: {}", Plain(why)));
+}
+
+/// Tells why a command stopped, GitHub too.
+pub(crate) fn failure(failure: &Failure) {
+    note(format!("error: {}", Plain(&failure.message)));
+    let mut told = vec![failure.message.as_str()];
+    if let Some(hint) = &failure.hint {
+        note(format!("hint: {}", Plain(hint)));
+        told.push(hint);
+    }
+    error_on_github(&told);
+}
+
+/// Has an error shown by GitHub Actions. It goes to stderr: stdout may be somebody else's.
+pub(crate) fn error_on_github(lines: &[&str]) {
+    if github::is_runner() {
+        let command = github::message(Severity::Error, None, "makoto", lines);
+        let _ = writeln!(std::io::stderr(), "{command}");
+    }
+}
+
+/// Writes a workflow command of [`github`] to stdout.
+pub(crate) fn command(command: &str) {
+    note_loss(writeln!(std::io::stdout(), "{command}"));
 }
 
 /// Writes a machine-readable result to stdout as one line.
 pub(crate) fn json(value: &Json) {
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    note_loss(write_json(&mut out, value).and_then(|()| end_line(&mut out)));
+}
+
+/// Writes an object to stdout as one line, with further members that are arrays. They are
+/// written as they are made: a graph may be larger than what it is made from.
+pub(crate) fn json_with_lists(head: &Object, lists: [(&str, &mut dyn Iterator<Item = Json>); 2]) {
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let write = || {
+        out.write_all(b"{")?;
+        for (key, value) in head.iter() {
+            write_json(&mut out, &key.as_str().into())?;
+            out.write_all(b":")?;
+            write_json(&mut out, value)?;
+            out.write_all(b",")?;
+        }
+        for (place, (key, items)) in lists.into_iter().enumerate() {
+            let comma = if place == 0 { "" } else { "," };
+            write!(out, "{comma}{}:[", Json::from(key))?;
+            for (place, item) in items.enumerate() {
+                if place > 0 {
+                    out.write_all(b",")?;
+                }
+                write_json(&mut out, &item)?;
+            }
+            out.write_all(b"]")?;
+        }
+        out.write_all(b"}")?;
+        end_line(&mut out)
+    };
+    note_loss(write());
+}
+
+fn end_line(out: &mut impl std::io::Write) -> std::io::Result<()> {
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+fn write_json(out: &mut impl std::io::Write, value: &Json) -> std::io::Result<()> {
+    // A command to a runner could stand only inside a string, where an escape means the same.
     let text = value.to_string();
-    let mut line = String::with_capacity(text.len() + 1);
+    let text = github::without_marker(&text, "\\u0023");
+    let harmless = |character: char| !character.is_control() && !is_deceptive(character);
+    if text.chars().all(harmless) {
+        return out.write_all(text.as_bytes());
+    }
     for character in text.chars() {
         // Such characters stand only inside strings, where an escape means the same.
-        if character.is_control() || is_deceptive(character) {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                let _ = write!(line, "\\u{unit:04x}");
-            }
+        if harmless(character) {
+            out.write_all(character.encode_utf8(&mut [0; 4]).as_bytes())?;
         } else {
-            line.push(character);
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                write!(out, "\\u{unit:04x}")?;
+            }
         }
     }
-    line.push('\n');
-    let mut stdout = std::io::stdout();
-    note_loss(
-        stdout
-            .write_all(line.as_bytes())
-            .and_then(|()| stdout.flush()),
-    );
+    Ok(())
 }
 
 /// A report in one line: the verdict, and why when it is not a pass.
@@ -99,10 +178,11 @@ pub(crate) fn report(what: &str, report: &Report, detail: Detail) {
 }
 
 fn verdict(what: &str, report: &Report) -> String {
-    let (word, style) = match report.verdict {
-        Verdict::Pass => ("passes", anstyle::AnsiColor::Green),
-        Verdict::Fail => ("FAILS", anstyle::AnsiColor::Red),
-        Verdict::Unknown => ("cannot be told", anstyle::AnsiColor::Yellow),
+    let word = word(report.verdict);
+    let style = match report.verdict {
+        Verdict::Pass => anstyle::AnsiColor::Green,
+        Verdict::Fail => anstyle::AnsiColor::Red,
+        Verdict::Unknown => anstyle::AnsiColor::Yellow,
     };
     let style = style.on_default().bold();
     let level = match report.level {
@@ -119,6 +199,15 @@ fn line(check: &Check) {
         check.id,
         Plain(&told(check))
     ));
+}
+
+/// A verdict, to a person.
+pub(crate) fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "passes",
+        Verdict::Fail => "FAILS",
+        Verdict::Unknown => "cannot be told",
+    }
 }
 
 /// How much of a report is shown.
@@ -172,29 +261,14 @@ pub(crate) fn told(check: &Check) -> String {
 }
 
 /// The reason for the verdict, in one line.
-fn reason(report: &Report) -> String {
-    let failed: Vec<_> = report.with_outcome(Outcome::Fail).collect();
-    let identical = |check: &&Check| check.message.starts_with("records identical");
+pub(crate) fn reason(report: &Report) -> String {
     match report.verdict {
         Verdict::Fail => {
-            // What differs in the records and which files of a folder tell more than a digest.
-            let bytes_differ = failed
-                .iter()
-                .any(|check| check.path.ends_with("digest.sha256"));
-            let follows = |check: &Check| {
-                let digest =
-                    check.path.ends_with("merkleRoot") || check.path.contains("headerDigest");
-                bytes_differ && digest
-            };
-            let files: Vec<_> = failed
-                .iter()
-                .copied()
-                .filter(|c| is_about_a_file(c))
-                .collect();
-            let failed = if files.is_empty() { failed } else { files };
-            let telling = report.with_outcome(Outcome::Warn).filter(identical);
-            let mut reasons: Vec<_> = telling.map(|check| check.message.clone()).collect();
-            reasons.extend(failed.into_iter().filter(|check| !follows(check)).map(told));
+            let explains = |check: &&Check| check.role == Role::Explanation;
+            let explanations = report.checks.iter().filter(explains);
+            let mut reasons: Vec<_> = explanations.map(|check| check.message.clone()).collect();
+            let failed = report.with_outcome(Outcome::Fail);
+            reasons.extend(failed.filter(|c| c.role != Role::Consequence).map(told));
             let more = reasons.len().saturating_sub(3);
             reasons.truncate(3);
             match more {
@@ -208,10 +282,6 @@ fn reason(report: &Report) -> String {
         }
         Verdict::Pass => passed(report),
     }
-}
-
-fn is_about_a_file(check: &Check) -> bool {
-    ["was added", "is gone", "was changed"].contains(&check.message.as_str())
 }
 
 fn passed(report: &Report) -> String {
@@ -265,6 +335,16 @@ fn next_step(report: &Report) -> String {
             "L1 is the producer's own word; ask for a signed attestation where that is not enough"
         }
         Verdict::Pass => "`makoto verify DATA` compares the data with it",
+        Verdict::Unknown
+            if report
+                .with_outcome(Outcome::Skip)
+                .any(|c| c.id == "L2.V.9" || c.id == "L2.V.8") =>
+        {
+            "name where the missing attestations are with --store or --in"
+        }
+        Verdict::Unknown if !report.with_outcome(Outcome::Skip).any(|c| c.id == "L2.V.1") => {
+            "a budget was reached; ask its producer for it in smaller parts"
+        }
         Verdict::Unknown => "use a version that verifies signatures, or ask for --level L1",
         Verdict::Fail if failed("L2.P.1") => {
             "ask the producer for a signed attestation, or ask for --level L1"

@@ -1,4 +1,5 @@
-//! Every `console` block of README and docs is run, in order, and prints what it says.
+//! Every `console` block of README and docs is run, in order, and prints what it says. A block
+//! after a line `<!-- file: NAME -->` is written to that file first.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -8,29 +9,61 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// A command of a document, and the lines that it prints.
-struct Step {
-    command: String,
-    printed: Vec<String>,
+/// What a reader of a document does, in its order.
+enum Step {
+    /// A file to be written: the block after `<!-- file: NAME -->`.
+    File { name: String, text: String },
+    /// A command, and the lines that it prints.
+    Command {
+        command: String,
+        printed: Vec<String>,
+    },
 }
 
-fn steps(text: &str) -> Vec<Step> {
+/// The block of a document that a line is in.
+enum Block {
+    None,
+    Console,
+    File,
+    Other,
+}
+
+fn steps(document: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
-    let mut in_block = false;
-    for line in text.lines() {
-        match (line, in_block) {
-            ("```console", _) => in_block = true,
-            ("```", _) => in_block = false,
-            (_, false) => {}
-            (_, true) => match line.strip_prefix("$ ") {
-                Some(command) => steps.push(Step {
+    let mut block = Block::None;
+    let mut file = None;
+    for line in document.lines() {
+        let name = line.strip_prefix("<!-- file: ");
+        match (&block, line) {
+            (Block::None, "```console") => block = Block::Console,
+            (Block::None, _) if line.starts_with("```") => {
+                block = Block::Other;
+                if let Some(name) = file.take() {
+                    let text = String::new();
+                    steps.push(Step::File { name, text });
+                    block = Block::File;
+                }
+            }
+            (Block::None, _) => {
+                assert!(file.is_none(), "a block follows the name of its file");
+                let name = name.and_then(|name| name.strip_suffix(" -->"));
+                file = name.map(str::to_owned);
+            }
+            (_, "```") => block = Block::None,
+            (Block::Other, _) => {}
+            (Block::File, _) => match steps.last_mut() {
+                Some(Step::File { text, .. }) => {
+                    let _ = writeln!(text, "{line}");
+                }
+                _ => panic!("the file is the last step"),
+            },
+            (Block::Console, _) => match (line.strip_prefix("$ "), steps.last_mut()) {
+                (Some(command), _) => steps.push(Step::Command {
                     command: command.to_owned(),
                     printed: Vec::new(),
                 }),
-                None => {
-                    let step = steps.last_mut().expect("a block starts with a command");
-                    step.printed.push(line.to_owned());
-                }
+                (None, Some(Step::Command { printed, .. })) => printed.push(line.to_owned()),
+                _ => panic!("a block starts with a command"),
             },
         }
     }
@@ -79,17 +112,28 @@ fn run(document: &str) {
     assert!(!steps.is_empty(), "{document} has no console block");
     let mut wrong = String::new();
     for step in &steps {
+        let (command, expected) = match step {
+            Step::Command { command, printed } => (command, printed),
+            Step::File { name, text } => {
+                let file = folder.path().join(name);
+                std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+                std::fs::write(file, text).expect("a file");
+                continue;
+            }
+        };
         let output = Command::new("bash")
-            .args(["-c", &format!("exec 2>&1; {}", step.command)])
+            .args(["-c", &format!("exec 2>&1; {command}")])
             .current_dir(folder.path())
             .env("PATH", &path)
             .env_remove("SOURCE_DATE_EPOCH")
+            .env_remove("MAKOTO_STORE")
+            .env_remove("GITHUB_ACTIONS")
             .output()
             .expect("bash runs");
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         let lines: Vec<_> = printed.lines().collect();
-        if !output.status.success() || !lines_match(&step.printed, &lines) {
-            let _ = writeln!(wrong, "$ {}\n{printed}({})", step.command, output.status);
+        if !output.status.success() || !lines_match(expected, &lines) {
+            let _ = writeln!(wrong, "$ {command}\n{printed}({})", output.status);
         }
     }
     assert!(
@@ -144,6 +188,8 @@ fn the_demo_runs_to_its_end() {
         "passes at L1",
         "places.csv: FAILS",
         "records identical",
+        "lineage complete at L1",
+        "short.dbom.json: FAILS",
         "What to type next",
     ] {
         assert!(

@@ -67,6 +67,16 @@ pub enum DataError {
         /// Which name, and why.
         source: ManifestError,
     },
+    /// A search for attestations found more than it may hold.
+    #[error("cannot search further than {}: more than {limit} {what}", path.display())]
+    TooMany {
+        /// Where the budget was reached.
+        path: PathBuf,
+        /// The budget.
+        limit: u64,
+        /// What there is too much of.
+        what: &'static str,
+    },
     /// The copy could not be written.
     #[error("cannot write the copy")]
     Copy(#[source] io::Error),

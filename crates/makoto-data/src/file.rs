@@ -76,6 +76,13 @@ pub fn entry_fingerprint(path: &Path) -> Result<Option<Fingerprint>, DataError> 
     }
 }
 
+/// State of a file that is open.
+pub(crate) fn state_of(file: &File, path: &Path) -> Result<Fingerprint, DataError> {
+    Ok(Fingerprint::of(
+        &file.metadata().map_err(DataError::io(path))?,
+    ))
+}
+
 /// Digests of a file.
 #[derive(Debug, Clone)]
 pub struct FileDigest {
@@ -216,6 +223,24 @@ pub(crate) struct Tap<'a> {
 }
 
 impl<'a> Tap<'a> {
+    /// Reads `content`, a part of a file and perhaps inflated, which should have `expected` bytes,
+    /// and writes the same to `copy`.
+    pub(crate) fn of_member(
+        content: Box<dyn Read + Send + 'a>,
+        path: &'a Path,
+        expected: u64,
+        progress: &'a Progress<'a>,
+        copy: &'a mut (dyn Write + Send + 'a),
+    ) -> Self {
+        Self::on(
+            Source::Stream(content),
+            path,
+            Some(expected),
+            progress,
+            Some(copy),
+        )
+    }
+
     /// A tap on `source`, which is called `path` and has `expected` bytes.
     pub(crate) fn on(
         source: Source<'a>,

@@ -15,7 +15,7 @@ use std::time::Instant;
 use makoto::statement::Times;
 
 use crate::crew::share_out;
-use crate::new_file::{NewFile, Place, folder_of};
+use crate::new_file::{NewFile, Over, folder_of};
 use crate::sidecar::{
     Existing, Outcome, PATIENCE, Sidecar, SidecarError, Written, wait_for_turn, writing,
 };
@@ -156,7 +156,7 @@ fn settle(one: &Pending<'_>, existing: Existing, times: Times) -> Stage {
     };
     let settled = NewFile::at(path).and_then(|mut file| {
         file.file().write_all(&bytes)?;
-        file.settle(one.data)?;
+        file.settle_like(one.data)?;
         Ok(file)
     });
     match settled {
@@ -168,11 +168,11 @@ fn settle(one: &Pending<'_>, existing: Existing, times: Times) -> Stage {
 fn take_name(stage: Stage) -> Stage {
     match stage {
         Stage::Settled(file, written) => {
-            let place = match written.outcome {
-                Outcome::New => Place::Free,
-                _ => Place::Any,
+            let over = match written.outcome {
+                Outcome::New => Over::Nothing,
+                _ => Over::Anything,
             };
-            match file.take_name(place) {
+            match file.take_name(over) {
                 Ok(()) => Stage::Done(Ok(written)),
                 Err(_) => Stage::Alone,
             }

@@ -5,6 +5,8 @@
 //! Everything is read in one pass with bounded memory, and read again when it moved meanwhile
 //! is an error, never a digest.
 
+mod catalog;
+mod config_file;
 mod crew;
 mod each;
 mod error;
@@ -12,12 +14,21 @@ mod file;
 mod folder;
 mod group;
 mod inflate;
+mod library;
 mod listed;
 mod new_file;
+mod package;
 mod pipeline;
+mod place;
+mod shelf;
 mod sidecar;
+mod store;
 mod stream;
 
+pub use catalog::{Catalog, Found};
+pub use config_file::{
+    ConfigFile, ConfigFileError, Search, Stopped, find_config, place_of, read_config,
+};
 pub use crew::share_out;
 pub use each::{each_file, is_about_data};
 pub use error::{DataError, FileKind};
@@ -28,10 +39,16 @@ pub use folder::{FolderDigest, FolderFile, Links, digest_folder, folder_files, m
 pub use group::{MOST, Pending, write_group};
 pub use listed::{ListedDigest, Missing, count_unlisted, digest_listed};
 pub use new_file::NewFile;
+pub use package::{
+    ATTESTATION, Dataset, MemberDigest, Package, PackageError, PackageWriter, further_name,
+};
+pub use place::{Located, Place};
+pub use shelf::{Recursion, Shelf};
 pub use sidecar::{
     Existing, Outcome, Sidecar, SidecarError, Written, attestation_path, manifest_path,
-    read_manifest, write_manifest,
+    plan_manifest, read_limited, read_manifest, write_manifest,
 };
+pub use store::{Kept, Store, StoreError, Stored, one_line};
 pub use stream::{Stream, StreamDigest};
 
 /// Is told how many more bytes were read.

@@ -1,5 +1,6 @@
 //! A file that gets its name only when it is whole.
 
+use std::ffi::OsStr;
 use std::fs::{File, Permissions};
 use std::io;
 use std::os::fd::AsRawFd as _;
@@ -59,38 +60,64 @@ impl NewFile {
     ///
     /// # Errors
     /// When it cannot be written; what had the name still has it.
-    pub fn keep(mut self, like: &Path) -> io::Result<()> {
-        self.settle(like)?;
+    pub fn keep(self, like: &Path) -> io::Result<()> {
+        let readers = readers_of(like);
+        self.keep_with(readers | 0o600)
+    }
+
+    /// As [`NewFile::keep`], for a file that holds something of each of `like`: only who may read
+    /// all of them may read it.
+    ///
+    /// # Errors
+    /// As [`NewFile::keep`].
+    pub fn keep_for_readers_of(self, like: &[&Path]) -> io::Result<()> {
+        let mode =
+            |like: &&Path| std::fs::metadata(like).map_or(0, |data| data.permissions().mode());
+        let readers = like.iter().map(mode).fold(0o444, |all, mode| all & mode);
+        self.keep_with(readers | 0o600)
+    }
+
+    /// As [`NewFile::keep`], for a file that goes with no other: those may use it whom this
+    /// process lets use its new files.
+    ///
+    /// # Errors
+    /// As [`NewFile::keep`].
+    pub fn keep_by_umask(self) -> io::Result<()> {
+        self.keep_with(usual_mode())
+    }
+
+    fn keep_with(mut self, mode: u32) -> io::Result<()> {
+        self.settle(mode)?;
         let folder = folder_of(&self.target).to_owned();
-        self.take_name(Place::Any)?;
+        self.take_name(Over::Anything)?;
         // The name lasts only once the folder is on disk.
         File::open(folder)?.sync_all()
     }
 
     /// Makes the bytes last, with the readers of the file at `like`.
-    pub(crate) fn settle(&mut self, like: &Path) -> io::Result<()> {
-        let readers = match std::fs::metadata(like) {
-            Ok(like) => like.permissions().mode(),
-            Err(_) => usual_mode(),
-        };
+    pub(crate) fn settle_like(&mut self, like: &Path) -> io::Result<()> {
+        self.settle(readers_of(like) | 0o600)
+    }
+
+    fn settle(&mut self, mode: u32) -> io::Result<()> {
         let file = self.file();
-        file.set_permissions(Permissions::from_mode(readers & 0o444 | 0o600))?;
+        file.set_permissions(Permissions::from_mode(mode))?;
         file.sync_all()
     }
 
     /// Gives a settled file its name. That lasts once the folder is on disk.
-    pub(crate) fn take_name(self, place: Place) -> io::Result<()> {
+    pub(crate) fn take_name(self, over: Over) -> io::Result<()> {
         let folder = folder_of(&self.target);
-        match (self.content, place) {
-            (Content::Named(file), Place::Any) => {
+        match (self.content, over) {
+            (Content::Named(file), Over::Anything) => {
                 file.persist(&self.target).map_err(|error| error.error)?;
             }
-            (Content::Named(file), Place::Free) => {
+            (Content::Named(file), Over::Nothing) => {
                 file.persist_noclobber(&self.target)
                     .map_err(|error| error.error)?;
             }
-            (Content::Nameless(file), Place::Free) => link(&file, &self.target)?,
-            (Content::Nameless(file), Place::Any) => {
+            (Content::Nameless(file), Over::Nothing) => link(&file, &self.target)?,
+            (Content::Nameless(file), Over::Anything) => {
                 // A name can be given, but not taken over, so it goes by way of another one.
                 let named = builder().make_in(folder, |name| link(&file, name))?;
                 named
@@ -105,11 +132,11 @@ impl NewFile {
 
 /// What has the name that a new file takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Over {
     /// Nothing; if something has, that is an error.
-    Free,
+    Nothing,
     /// Whatever it is, it gives way.
-    Any,
+    Anything,
 }
 
 fn link(file: &File, name: &Path) -> io::Result<()> {
@@ -117,9 +144,15 @@ fn link(file: &File, name: &Path) -> io::Result<()> {
     rustix::fs::linkat(CWD, &own, CWD, name, AtFlags::SYMLINK_FOLLOW).map_err(io::Error::from)
 }
 
-/// The mode that a file gets by default.
+/// Who may read a file that is made for the readers of the one at `like`.
+fn readers_of(like: &Path) -> u32 {
+    let mode = std::fs::metadata(like).map(|like| like.permissions().mode());
+    mode.unwrap_or_else(|_| usual_mode()) & 0o444
+}
+
+/// The mode that this process gives new files.
 fn usual_mode() -> u32 {
-    // The mask can be read only by setting it, so this is done once.
+    // It can only be asked for by setting it. A file that somebody makes meanwhile is private.
     static MODE: OnceLock<u32> = OnceLock::new();
     *MODE.get_or_init(|| {
         let mask = rustix::process::umask(Mode::RWXG | Mode::RWXO);
@@ -128,10 +161,19 @@ fn usual_mode() -> u32 {
     })
 }
 
+const PREFIX: &str = ".makoto-";
+const SUFFIX: &str = ".tmp";
+
 fn builder() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".makoto-").suffix(".tmp");
+    builder.prefix(PREFIX).suffix(SUFFIX);
     builder
+}
+
+/// Whether this is the name of a file that is being written, or was when its writer was killed.
+pub(crate) fn is_temporary(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with(PREFIX) && name.ends_with(SUFFIX)
 }
 
 fn temporary(folder: &Path) -> io::Result<NamedTempFile> {

@@ -307,20 +307,35 @@ pub fn write_manifest(
 ) -> Result<PathBuf, SidecarError> {
     let path = manifest_path(folder)?;
     let _turn = lock_folder(&path)?;
-    let text = manifest.to_text();
-    match read_limited(&path, Limits::DEFAULT.manifest_bytes)? {
-        Some(there) if there == text.as_bytes() => return Ok(path),
-        Some(there) if Manifest::parse(&there).is_err() => {
-            return Err(SidecarError::NotManifest { path });
-        }
-        Some(_) if existing == Existing::Keep => return Err(SidecarError::Exists { path }),
-        _ => {}
+    if plan_manifest(folder, manifest, existing)? {
+        write_atomically(&path, manifest.to_text().as_bytes(), folder)?;
     }
-    write_atomically(&path, text.as_bytes(), folder)?;
     Ok(path)
 }
 
-fn read_limited(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, SidecarError> {
+/// Whether [`write_manifest`] would write, without doing it.
+///
+/// # Errors
+/// As [`write_manifest`], but for those of writing.
+pub fn plan_manifest(
+    folder: &Path,
+    manifest: &Manifest,
+    existing: Existing,
+) -> Result<bool, SidecarError> {
+    let path = manifest_path(folder)?;
+    match read_limited(&path, Limits::DEFAULT.manifest_bytes)? {
+        Some(there) if there == manifest.to_text().as_bytes() => Ok(false),
+        Some(there) if Manifest::parse(&there).is_err() => Err(SidecarError::NotManifest { path }),
+        Some(_) if existing == Existing::Keep => Err(SidecarError::Exists { path }),
+        _ => Ok(true),
+    }
+}
+
+/// Bytes of the document at `path`; `None` when it is not there.
+///
+/// # Errors
+/// [`SidecarError`] when it is there and cannot be read, or is larger than `limit` bytes.
+pub fn read_limited(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, SidecarError> {
     let (file, fingerprint) = match open_regular(path) {
         Ok(open) => open,
         Err(DataError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -332,7 +347,7 @@ fn read_limited(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, SidecarErr
         let path = path.to_owned();
         return Err(SidecarError::TooLarge { path, limit });
     }
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(fingerprint.size as usize + 1);
     io::Read::read_to_end(&mut io::Read::take(file, limit as u64), &mut bytes)
         .map_err(DataError::io(path))?;
     Ok(Some(bytes))
@@ -340,7 +355,7 @@ fn read_limited(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, SidecarErr
 
 /// Waits for this program's turn to write in the folder of `path`. The turn ends when the file
 /// is dropped.
-fn lock_folder(path: &Path) -> Result<File, SidecarError> {
+pub(crate) fn lock_folder(path: &Path) -> Result<File, SidecarError> {
     let folder = File::open(folder_of(path)).map_err(writing(path))?;
     wait_for_turn(&folder, path, Instant::now() + PATIENCE)?;
     Ok(folder)

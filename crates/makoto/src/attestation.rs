@@ -1,9 +1,11 @@
 //! Attestation files: one statement, envelope or bundle, or several as JSON Lines.
 
+use crate::datetime::DateTime;
 use crate::digest::Digest;
 use crate::envelope::{Envelope, EnvelopeError};
 use crate::json::{Fault, Json, ReadError};
 use crate::limits::Limits;
+use crate::predicate::PredicateType;
 
 /// A statement as it was found. Its form was not checked, and no signature was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +17,12 @@ pub struct Attestation {
     /// Signatures around it, none of them verified; `None` when it has no envelope.
     pub unverified_signatures: Option<usize>,
 }
+
+/// What a reference to an attestation by its id starts with.
+const REFERENCE: &str = "urn:makoto:attestation:sha256:";
+
+/// What stands before the id in the URL of an attestation in a registry.
+const REGISTRY_PATH: &str = "/attestations/id/sha256:";
 
 /// Why a file holds no attestation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,8 +79,17 @@ impl Attestation {
     /// # Errors
     /// As [`Attestation::parse`]; one bad line refuses the file.
     pub fn parse_file(bytes: &[u8]) -> Result<Vec<Self>, AttestationError> {
+        let documents = Self::documents(bytes)?;
+        Ok(documents.into_iter().map(|(_, one)| one).collect())
+    }
+
+    /// As [`Attestation::parse_file`], each with its bytes in the file.
+    ///
+    /// # Errors
+    /// As [`Attestation::parse_file`].
+    pub fn documents(bytes: &[u8]) -> Result<Vec<(&[u8], Self)>, AttestationError> {
         match Self::parse(bytes) {
-            Ok(attestation) => Ok(vec![attestation]),
+            Ok(attestation) => Ok(vec![(bytes.trim_ascii(), attestation)]),
             // A file of many lines may be longer than one document may be.
             Err(AttestationError::NotJson(error))
                 if matches!(error.fault, Fault::TrailingBytes | Fault::TooLarge(_))
@@ -86,21 +103,78 @@ impl Attestation {
 
     /// The URI by which other statements refer to this one.
     pub fn reference(&self) -> String {
-        format!("urn:makoto:attestation:sha256:{}", self.id)
+        Self::reference_to(&self.id)
     }
 
-    fn parse_lines(bytes: &[u8]) -> Result<Vec<Self>, AttestationError> {
+    /// The URI by which statements refer to the one with this id (FORMATS §1).
+    pub fn reference_to(id: &Digest) -> String {
+        format!("{REFERENCE}{id}")
+    }
+
+    /// The id that a reference names: of our URN, or of a registry URL that ends in
+    /// `/attestations/id/sha256:<hex>`. `None` for any other, which pins no bytes.
+    pub fn pinned_id(reference: &str) -> Option<Digest> {
+        let hex = match reference.strip_prefix(REFERENCE) {
+            Some(hex) => hex,
+            None => reference.rsplit_once(REGISTRY_PATH)?.1,
+        };
+        hex.parse().ok()
+    }
+
+    /// SHA-256 of each subject that gives one. As the rest of the statement, a claim.
+    pub fn subjects(&self) -> impl Iterator<Item = Digest> {
+        digests(self.statement.get("subject"))
+    }
+
+    /// SHA-256 of each input that a transform lists; none of another statement.
+    pub fn inputs(&self) -> impl Iterator<Item = Digest> {
+        let kind = self.statement.get("predicateType").and_then(Json::as_str);
+        let predicate = self.statement.get("predicate");
+        let transform = predicate.filter(|_| kind == Some(PredicateType::Transform.url()));
+        digests(transform.and_then(|predicate| predicate.get("inputs")))
+    }
+
+    /// When the statement says that the data was collected or made, or the window closed. A
+    /// claim, which serves to put statements in an order that is the same everywhere.
+    pub fn stated_time(&self) -> Option<DateTime> {
+        const PLACES: [&[&str]; 3] = [
+            &["predicate", "origin", "collectionTimestamp"],
+            &["predicate", "metadata", "finishedOn"],
+            &["predicate", "metadata", "startedOn"],
+        ];
+        let at = |place: &&[&str]| {
+            let mut place = place.iter();
+            let value = place.try_fold(&self.statement, |value, key| value.get(key))?;
+            DateTime::parse(value.as_str()?).ok()
+        };
+        let window_end = || {
+            let subject = self.statement.get("subject")?.as_array()?.first()?;
+            let end = subject.get("digest")?.get("windowEnd")?.as_str()?;
+            DateTime::parse(end).ok()
+        };
+        PLACES.iter().find_map(at).or_else(window_end)
+    }
+
+    fn parse_lines(bytes: &[u8]) -> Result<Vec<(&[u8], Self)>, AttestationError> {
         let lines = bytes.split(|byte| *byte == b'\n').enumerate();
         lines
             .filter(|(_, line)| !line.iter().all(u8::is_ascii_whitespace))
             .map(|(index, line)| {
-                Self::parse(line).map_err(|error| AttestationError::Line {
+                let attestation = Self::parse(line).map_err(|error| AttestationError::Line {
                     line: index + 1,
                     error: Box::new(error),
-                })
+                })?;
+                Ok((line.trim_ascii(), attestation))
             })
             .collect()
     }
+}
+
+/// The `digest.sha256` of each resource descriptor in an array.
+fn digests(descriptors: Option<&Json>) -> impl Iterator<Item = Digest> {
+    let descriptors = descriptors.and_then(Json::as_array).unwrap_or_default();
+    let digest = |one: &Json| one.get("digest")?.get("sha256")?.as_str()?.parse().ok();
+    descriptors.iter().filter_map(digest)
 }
 
 #[cfg(test)]
@@ -142,6 +216,26 @@ mod tests {
             blob,
             Err(AttestationError::Envelope(EnvelopeError::MessageSignature))
         ));
+    }
+
+    #[test]
+    fn only_references_that_hold_an_id_are_pinned() {
+        let id = Digest::of(b"statement");
+        let urn = Attestation::reference_to(&id);
+        let url = format!("https://registry.example/attestations/id/sha256:{id}");
+        for pinned in [&urn, &url] {
+            assert_eq!(Attestation::pinned_id(pinned), Some(id), "{pinned}");
+        }
+        for near in [
+            urn.to_uppercase(),
+            format!("{urn}#x"),
+            format!("{url}/"),
+            url.replace("/id", ""),
+            url.replace("sha256:", ""),
+            "https://attestations.example.com/origin/abc".to_owned(),
+        ] {
+            assert_eq!(Attestation::pinned_id(&near), None, "{near}");
+        }
     }
 
     #[test]

@@ -40,6 +40,14 @@ impl DateTime {
         })
     }
 
+    /// 1970-01-01T00:00:00Z.
+    pub fn unix_epoch() -> Self {
+        Self {
+            text: "1970-01-01T00:00:00Z".to_owned(),
+            instant: OffsetDateTime::UNIX_EPOCH,
+        }
+    }
+
     /// The time `seconds` after 1970-01-01T00:00:00Z, written in UTC.
     ///
     /// # Errors
@@ -68,6 +76,11 @@ impl DateTime {
     /// Seconds since 1970-01-01T00:00:00Z, rounded down.
     pub fn unix_seconds(&self) -> i64 {
         self.instant.unix_timestamp()
+    }
+
+    /// Nanoseconds since 1970-01-01T00:00:00Z.
+    pub fn unix_nanos(&self) -> i128 {
+        self.instant.unix_timestamp_nanos()
     }
 }
 
@@ -128,11 +141,81 @@ impl Duration {
         &self.0
     }
 
+    /// The duration of so many nanoseconds, in days, hours, minutes and seconds; `None` below 0.
+    pub fn from_nanos(nanos: i128) -> Option<Self> {
+        let mut rest = u128::try_from(nanos).ok()?;
+        let mut text = "P".to_owned();
+        for (unit, letter) in UNITS {
+            if letter == 'H' && rest > 0 {
+                text.push('T');
+            }
+            let (count, below) = (rest / unit, rest % unit);
+            match (letter, count, below) {
+                ('S', _, 1..) => {
+                    let fraction = format!("{below:09}");
+                    let fraction = fraction.trim_end_matches('0');
+                    text.push_str(&format!("{count}.{fraction}S"));
+                }
+                (_, 1.., _) => text.push_str(&format!("{count}{letter}")),
+                _ => {}
+            }
+            rest = below;
+        }
+        if text == "P" {
+            text.push_str("T0S");
+        }
+        Some(Self(text))
+    }
+
+    /// Its length in nanoseconds; `None` when it has none that is the same everywhere, as a
+    /// month has not, or one that no clock counts.
+    pub fn fixed_nanos(&self) -> Option<i128> {
+        let (date, time) = self.0[1..].split_once('T').unwrap_or((&self.0[1..], ""));
+        let mut nanos = 0_i128;
+        for (part, units) in [(date, "WD"), (time, "HMS")] {
+            let mut rest = part;
+            while let Some(end) = rest.find(|c: char| c.is_ascii_uppercase()) {
+                let (number, letter) = (&rest[..end], &rest[end..=end]);
+                rest = &rest[end + 1..];
+                let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+                let whole: i128 = whole.parse().ok()?;
+                if !units.contains(letter) {
+                    // Years and months, unless there are none of them.
+                    match whole {
+                        0 => continue,
+                        _ => return None,
+                    }
+                }
+                let unit = match letter {
+                    "W" => 7 * UNITS[0].0,
+                    _ => UNITS.iter().find(|(_, unit)| letter.starts_with(*unit))?.0,
+                };
+                let fraction = fraction.trim_end_matches('0');
+                let fraction: i128 = match fraction.len() {
+                    0 => 0,
+                    1..=9 => format!("{fraction:0<9}").parse().ok()?,
+                    _ => return None,
+                };
+                let part = whole.checked_mul(i128::try_from(unit).ok()?)?;
+                nanos = nanos.checked_add(part)?.checked_add(fraction)?;
+            }
+        }
+        Some(nanos)
+    }
+
     /// Whether every number in it is zero.
     pub fn is_zero(&self) -> bool {
         !self.0.bytes().any(|byte| matches!(byte, b'1'..=b'9'))
     }
 }
+
+/// Units of fixed length in nanoseconds, from the longest that is written to the shortest.
+const UNITS: [(u128, char); 4] = [
+    (24 * 3_600 * 1_000_000_000, 'D'),
+    (3_600 * 1_000_000_000, 'H'),
+    (60 * 1_000_000_000, 'M'),
+    (1_000_000_000, 'S'),
+];
 
 /// Whether `text` is numbers each followed by its unit, units in order and at most once.
 fn takes_units(mut text: &str, units: &str, fraction_in_last: bool) -> bool {
@@ -199,6 +282,48 @@ mod tests {
             DateTime::from_unix(0).expect("a time").as_str(),
             "1970-01-01T00:00:00Z"
         );
+    }
+
+    #[test]
+    fn a_duration_of_fixed_length_is_that_many_nanoseconds() {
+        const SECOND: i128 = 1_000_000_000;
+        for (text, seconds) in [
+            ("PT1M", 60),
+            ("P1D", 86_400),
+            ("P2W", 1_209_600),
+            ("P1DT2H3M4S", 93_784),
+            ("PT90S", 90),
+            ("PT0S", 0),
+            ("P0Y0M1D", 86_400),
+        ] {
+            let duration = Duration::parse(text).expect(text);
+            assert_eq!(duration.fixed_nanos(), Some(seconds * SECOND), "{text}");
+        }
+        let fixed = |text: &str| Duration::parse(text).expect(text).fixed_nanos();
+        assert_eq!(fixed("PT0.25S"), Some(SECOND / 4));
+        assert_eq!(fixed("PT1.0000000000S"), Some(SECOND));
+        for text in [
+            "P1M",
+            "P1Y",
+            "P1MT1M",
+            "PT0.0000000001S",
+            &format!("PT{}S", "9".repeat(40)),
+        ] {
+            assert_eq!(fixed(text), None, "{text}");
+        }
+        for (nanos, text) in [
+            (0, "PT0S"),
+            (60 * SECOND, "PT1M"),
+            (86_400 * SECOND, "P1D"),
+            (93_784 * SECOND, "P1DT2H3M4S"),
+            (SECOND / 4, "PT0.25S"),
+            (3_600 * SECOND + 1, "PT1H0.000000001S"),
+        ] {
+            let duration = Duration::from_nanos(nanos).expect("not negative");
+            assert_eq!(duration.as_str(), text);
+            assert_eq!(fixed(text), Some(nanos));
+        }
+        assert_eq!(Duration::from_nanos(-1), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 pub mod attestation;
 pub mod canonical;
+pub mod config;
 pub mod datetime;
 pub mod dbom;
 pub mod digest;
@@ -14,8 +15,10 @@ pub mod envelope;
 pub mod folder;
 pub mod json;
 pub mod limits;
+pub mod lineage;
 pub mod manifest;
 pub mod merkle;
+pub mod pattern;
 pub mod predicate;
 pub mod record;
 pub mod report;
@@ -24,5 +27,7 @@ pub mod schema;
 pub mod secret;
 pub mod shape;
 pub mod statement;
+pub mod toml;
 pub mod validate;
 pub mod verify;
+pub mod window;

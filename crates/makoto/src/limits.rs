@@ -49,6 +49,34 @@ pub struct Limits {
     pub request_seconds: u64,
     /// How often a request that failed is sent again. What fails four times is down.
     pub request_retries: usize,
+    /// Attestations about one digest that one look into a store reads. They are held in memory,
+    /// and who may write a store can add any number.
+    pub store_entries: usize,
+    /// Attestation files that are read when folders are searched for them.
+    pub search_files: usize,
+    /// Bytes of all those files, which are held in memory.
+    pub search_bytes: u64,
+    /// Stages of a lineage. The largest pipelines seen have some ten thousand; each is read and
+    /// kept, at about 6 KB.
+    pub lineage_stages: usize,
+    /// Links of a lineage: a few inputs for each stage, or a few steps that read very many.
+    pub lineage_links: usize,
+    /// Members of a package. Their headers are read one by one.
+    pub package_members: usize,
+    /// Bytes of a package's directory, which is held in memory.
+    pub package_directory_bytes: u64,
+    /// Bytes of a TOML file that people write, such as `makoto.toml`. One with a section for each
+    /// of a thousand datasets is about 200 KB.
+    pub toml_bytes: usize,
+    /// Parts of a dotted key in such a file. Ours have two; without a limit, one line of dots
+    /// nests tables deeper than a thread's stack.
+    pub key_parts: usize,
+    /// Keys, tables and items in such a file. A thousand datasets need about 17,000, and each
+    /// can cost 2 KB of memory while the file is read.
+    pub toml_values: usize,
+    /// Bytes of one text in such a file. Names and URIs are shorter, and the search for secrets
+    /// takes time that grows with the square of the length.
+    pub toml_text_bytes: usize,
 }
 
 impl Limits {
@@ -72,5 +100,25 @@ impl Limits {
         connect_seconds: 10,
         request_seconds: 60,
         request_retries: 3,
+        lineage_stages: 250_000,
+        lineage_links: 2_000_000,
+        store_entries: 100_000,
+        search_files: 200_000,
+        search_bytes: 512 << 20,
+        package_members: 100_000,
+        package_directory_bytes: 32 << 20,
+        toml_bytes: 1 << 20,
+        key_parts: 8,
+        toml_values: 25_000,
+        toml_text_bytes: 1 << 10,
+    };
+
+    /// The budgets for `manifest.json` and `run_results.json` of dbt, which are larger than any
+    /// statement: a project of a few thousand models comes to 50 MB with about two million
+    /// values. At the most they cost half a gigabyte while they are read.
+    pub const DBT: Self = Self {
+        document_bytes: 128 << 20,
+        values: 4_000_000,
+        ..Self::DEFAULT
     };
 }

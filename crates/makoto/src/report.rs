@@ -89,6 +89,18 @@ impl fmt::Display for Level {
     }
 }
 
+/// What a check is to the others of its report, for whoever tells only the telling ones.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Role {
+    /// It tells something of its own.
+    #[default]
+    Finding,
+    /// It says why others failed, and tells more than they do.
+    Explanation,
+    /// It had to fail because another did, which tells more.
+    Consequence,
+}
+
 /// One check against one requirement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
@@ -96,6 +108,8 @@ pub struct Check {
     pub id: &'static str,
     /// How it ended.
     pub outcome: Outcome,
+    /// What it is to the other checks.
+    pub role: Role,
     /// Where: a path in the document or the data; empty for the whole.
     pub path: String,
     /// What was checked and found, in one line without the path.
@@ -107,11 +121,12 @@ pub struct Check {
 }
 
 impl Check {
-    /// A check that is told by its message alone.
+    /// A check that is told by its message alone, and is a [`Role::Finding`].
     pub fn new(id: &'static str, outcome: Outcome, path: &str, message: impl Into<String>) -> Self {
         Self {
             id,
             outcome,
+            role: Role::Finding,
             path: path.to_owned(),
             message: message.into(),
             found: None,
@@ -124,6 +139,13 @@ impl Check {
     pub fn compared(mut self, found: impl Into<String>, needed: impl Into<String>) -> Self {
         self.found = Some(found.into());
         self.needed = Some(needed.into());
+        self
+    }
+
+    /// Sets what it is to the other checks.
+    #[must_use]
+    pub fn role(mut self, role: Role) -> Self {
+        self.role = role;
         self
     }
 

@@ -15,7 +15,7 @@ impl Completions {
         let mut script = Vec::new();
         let mut command = super::Makoto::command();
         clap_complete::generate(self.shell, &mut command, "makoto", &mut script);
-        crate::screen::result(String::from_utf8_lossy(&script).trim_end());
+        crate::screen::document(&script);
         Ok(0)
     }
 }

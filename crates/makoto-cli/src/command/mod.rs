@@ -1,12 +1,23 @@
 //! The commands, one file each.
 
-mod attest;
+pub(crate) mod attest;
 mod completions;
+mod dbom;
+mod dbt;
+mod doctor;
+mod find;
+mod known;
+mod lineage;
+mod man;
 mod origin;
+mod pack;
+mod package;
 mod pipe;
 mod run;
 mod schema;
 mod step;
+pub(crate) mod store;
+mod stream_window;
 mod transform;
 mod validate;
 mod verify;
@@ -14,8 +25,10 @@ mod verify;
 use clap::{Parser, Subcommand, ValueEnum};
 use makoto::report::Level;
 
+pub(crate) use store::newest_last;
+
 use crate::failure::Failure;
-use crate::screen::{self, Plain};
+use crate::screen;
 
 /// Proves where data came from and what was done to it.
 ///
@@ -45,15 +58,25 @@ enum Command {
     Attest(Attest),
     Run(Box<run::Run>),
     Verify(verify::Verify),
+    Find(find::Find),
+    Pack(pack::Pack),
     Validate(validate::Validate),
+    Lineage(lineage::LineageCommand),
+    /// Make, check and compare data bills of materials
+    #[command(subcommand)]
+    Dbom(dbom::DbomCommand),
+    Doctor(doctor::Doctor),
     Schema(schema::Schema),
     Completions(completions::Completions),
+    Man(man::Man),
 }
 
 #[derive(Debug, Subcommand)]
 enum Attest {
     Origin(Box<origin::Origin>),
     Transform(Box<transform::Transform>),
+    Dbt(Box<dbt::Dbt>),
+    StreamWindow(Box<stream_window::StreamWindow>),
 }
 
 /// Where a result goes.
@@ -74,24 +97,27 @@ impl Makoto {
         match &self.command {
             Command::Attest(Attest::Origin(command)) => command.run(output),
             Command::Attest(Attest::Transform(command)) => command.run(output),
+            Command::Attest(Attest::Dbt(command)) => command.run(output),
+            Command::Attest(Attest::StreamWindow(command)) => command.run(output),
             Command::Run(command) => command.run(output),
             Command::Verify(command) => command.run(output),
+            Command::Find(command) => command.run(output),
+            Command::Pack(command) => command.run(output),
             Command::Validate(command) => command.run(output),
+            Command::Lineage(command) => command.run(output),
+            Command::Dbom(command) => command.run(output),
+            Command::Doctor(command) => command.run(output),
             Command::Schema(command) => command.run(),
             Command::Completions(command) => command.run(),
+            Command::Man(command) => command.run(),
         }
     }
 
     /// Tells of a command that stopped. Returns its exit status.
     pub(crate) fn report(&self, failure: &Failure) -> u8 {
-        screen::note(format!("error: {}", Plain(&failure.message)));
-        if let Some(hint) = &failure.hint {
-            screen::note(format!("hint: {}", Plain(hint)));
-        }
-        if self.output() == Output::Json
-            && let Some(report) = failure.to_report()
-        {
-            screen::json(&report.to_json());
+        screen::failure(failure);
+        if self.output() == Output::Json {
+            screen::json(&failure.to_report().to_json());
         }
         failure.status
     }

@@ -1,24 +1,27 @@
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use clap::{Args, ValueEnum};
 use makoto::datetime::DateTime;
-use makoto::json::Json;
 use makoto::predicate::PredicateType;
 use makoto::secret::Masker;
 use makoto::statement::Times;
-use makoto_data::{Progress, attestation_path, manifest_path};
+use makoto_data::{Progress, attestation_path, manifest_path, place_of};
 
 use super::Output;
-use super::attest::{WriteArgs, Writing, done, key_value, string_map};
+use super::attest::{WriteArgs, key_value, string_map};
 use super::pipe::PipeArgs;
-use crate::batch::{Batch, Done};
+use crate::batch::{Batch, Done, with_failures};
 use crate::clock;
 use crate::dataset::{BadRecords, Measured, RecordArgs, is_template};
+use crate::defaults::{ConfigArgs, Defaults, Value};
 use crate::draft::{Draft, Finished};
 use crate::failure::Failure;
 use crate::files::Files;
 use crate::screen;
 use crate::selection::{Kind, Many, Selection, SelectionArgs, read_list};
+use crate::writing::{Writing, done};
 
 /// Attest where a file or folder was collected
 ///
@@ -46,16 +49,16 @@ pub(crate) struct Origin {
     #[command(flatten)]
     selection: SelectionArgs,
 
-    /// URI or identifier of the source
+    /// URI or identifier of the source; needed here or in a makoto.toml
     #[arg(long, value_name = "URI")]
-    source: String,
+    source: Option<String>,
 
-    /// Identifier of the collecting system or process
+    /// Identifier of the collecting system or process; needed here or in a makoto.toml
     #[arg(long, value_name = "ID")]
-    collector: String,
+    collector: Option<String>,
 
-    /// Name of the dataset; {stem} and {file} stand for the file's stem and name [default:
-    /// dataset:{stem}]
+    /// Name of the dataset; {stem}, {file} and {parent} stand for the file's stem and name, and
+    /// the name of its folder [default: dataset:{stem}]
     #[arg(long)]
     name: Option<String>,
 
@@ -98,6 +101,9 @@ pub(crate) struct Origin {
 
     #[command(flatten)]
     write: WriteArgs,
+
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -267,9 +273,10 @@ impl Origin {
             ));
         }
         self.write.refuse_collisions(&[], &[folder.to_owned()])?;
+        let said = self.say(folder)?;
         let list = read_list(list, self.selection.null)?;
         let data = Measured::read_listed(folder, list, &self.records)?;
-        let finished = self.statement(&data, stamp)?;
+        let finished = self.statement(&data, said, stamp)?;
         self.writing(output).write(&[data], &finished)?;
         Ok(0)
     }
@@ -287,12 +294,13 @@ impl Origin {
             );
         }
         let path = self.pipe.path().to_owned();
+        let said = self.say(&path)?;
         self.write.refuse_collisions(&[], &[path])?;
         let mut piped = self.pipe.read(&self.records)?;
-        let finished = self.statement(&piped.data, stamp)?;
+        let finished = self.statement(&piped.data, said, stamp)?;
         let writing = self.writing(output);
         // Bytes that cannot be attested are not kept.
-        writing.plan(&piped.data, &finished)?;
+        writing.plan(std::slice::from_ref(&piped.data), &finished)?;
         piped.keep()?;
         writing.write(&[piped.data], &finished)?;
         Ok(0)
@@ -301,8 +309,9 @@ impl Origin {
     fn attest_one(&self, path: &Path, stamp: &DateTime, output: Output) -> Result<u8, Failure> {
         self.pipe.refuse_without_pipe()?;
         self.write.refuse_collisions(&[], &[path.to_owned()])?;
+        let said = self.say(path)?;
         let data = Measured::read(path, &self.records, BadRecords::Refuse)?;
-        let finished = self.statement(&data, stamp)?;
+        let finished = self.statement(&data, said, stamp)?;
         if let Some(written) = self.written_long_before(&data, stamp) {
             screen::note(format!(
                 "note: the data was last written at {written}, more than a day from the \
@@ -333,27 +342,31 @@ impl Origin {
         for path in batch.paths() {
             data.insert(path);
         }
+        self.write
+            .refuse_places(&batch.paths().collect::<Vec<_>>())?;
+        let files = Folders::default();
         let prepare = |path: &Path, progress: &Progress<'_>| {
             data.refuse_place(&attestation_path(path)?)?;
             if path.is_dir() {
                 data.refuse_place(&manifest_path(path)?)?;
             }
+            let said = self.say_by(files.defaults(path, &self.config)?)?;
             let records = BadRecords::Refuse;
             let data = Measured::read_telling(path, &self.records, records, progress)?;
-            let finished = self.statement(&data, stamp)?;
+            let finished = self.statement(&data, said, stamp)?;
             if fail_fast {
                 // Written together, others would follow the first that cannot be.
-                self.writing(output).plan(&data, &finished)?;
+                self.writing(output)
+                    .plan(std::slice::from_ref(&data), &finished)?;
             }
             Ok((data, finished))
         };
-        let complete = |ready: Vec<(&Path, (Measured, Finished))>| {
-            let ready: Vec<_> = ready.into_iter().map(|(_, one)| one).collect();
-            let written = self.writing(output).put_many(&ready);
-            let each = ready.iter().zip(written);
-            each.map(|((data, finished), written)| match written {
-                Ok(written) => {
-                    let mut done = done(data, finished, &written);
+        let put = |ready: Vec<(Measured, Finished)>| {
+            let put = self.writing(output).put_many(&ready);
+            let each = ready.iter().zip(put);
+            each.map(|((data, finished), put)| match put {
+                Ok(put) => {
+                    let mut done = done(data, finished, &put);
                     if self.written_long_before(data, stamp).is_some() {
                         done.notes.push(OLD_DATA.to_owned());
                     }
@@ -363,17 +376,37 @@ impl Origin {
             })
             .collect()
         };
-        Ok(batch.run(prepare, complete))
+        Ok(batch.run(prepare, |_| true, |all| with_failures(all, put)))
+    }
+
+    /// What is said of the dataset at `path`, whatever is in it.
+    fn say(&self, path: &Path) -> Result<Said, Failure> {
+        self.say_by(Defaults::find(&self.config, path)?)
+    }
+
+    fn say_by(&self, defaults: Defaults) -> Result<Said, Failure> {
+        Ok(Said {
+            values: self.said(&defaults)?,
+            defaults,
+        })
     }
 
     /// The statement about one dataset.
-    fn statement(&self, data: &Measured, stamp: &DateTime) -> Result<Finished, Failure> {
-        let draft = self.draft(data, stamp);
-        let name = match &self.name {
-            Some(name) => data.named(name)?,
-            None => data.default_name()?,
-        };
-        let subjects = vec![data.subject(&name)];
+    fn statement(
+        &self,
+        data: &Measured,
+        said: Said,
+        stamp: &DateTime,
+    ) -> Result<Finished, Failure> {
+        let mut draft = self.draft(data, stamp);
+        for (path, value) in said.values {
+            draft.set_value(&path, value);
+        }
+        let name = said
+            .defaults
+            .name(self.name.as_deref(), data.manifest.is_some())?;
+        let subjects = vec![data.subject(&name.text)];
+        draft.came_from("subject[0].name".to_owned(), name);
         draft.finish(PredicateType::Origin, subjects, Masker::new())
     }
 
@@ -388,39 +421,62 @@ impl Origin {
         }
     }
 
+    /// What was typed or else stands in a `makoto.toml`, by its path in the statement.
+    fn said(&self, defaults: &Defaults) -> Result<Vec<(String, Option<Value>)>, Failure> {
+        let source = defaults.needed("source", self.source.as_deref(), "--source URI")?;
+        let collector =
+            defaults.needed("collector", self.collector.as_deref(), "--collector ID")?;
+        let source_type = defaults.word("source-type", self.source_type)?;
+        let method = defaults.word("method", self.method)?;
+        let facts = &self.collector_facts;
+        let mut said: Vec<_> = [
+            ("origin.source", Some(source)),
+            ("origin.sourceType", source_type),
+            ("origin.collectionMethod", method),
+            (
+                "origin.geography",
+                defaults.value("geography", self.geography.as_deref()),
+            ),
+            ("collector.id", Some(collector)),
+            (
+                "collector.environment",
+                defaults.value("environment", facts.environment.as_deref()),
+            ),
+            (
+                "collector.platform",
+                defaults.value("platform", facts.platform.as_deref()),
+            ),
+            (
+                "dtaCompliance.useStandard.license",
+                defaults.value("licence", self.dta.license.as_deref()),
+            ),
+        ]
+        .map(|(path, value)| (path.to_owned(), value))
+        .into();
+        let typed = &self.consent;
+        for (key, value) in [
+            ("consent.type", &typed.consent),
+            ("consent.reference", &typed.consent_reference),
+            ("consent.obtained", &typed.consent_obtained),
+            ("consent.expires", &typed.consent_expires),
+        ] {
+            // A legal ground is one thing: what was typed is not completed by another's parts.
+            let value = match typed.consent {
+                Some(_) => value.as_deref().map(|value| Value::typed(key, value)),
+                None => defaults.value(key, None),
+            };
+            said.push((format!("origin.{key}"), value));
+        }
+        Ok(said)
+    }
+
     fn draft(&self, data: &Measured, stamp: &DateTime) -> Draft {
         let mut draft = Draft::default();
         let collected_at = self.collected_at.as_deref().unwrap_or(stamp.as_str());
-        draft.set("origin.source", Some(self.source.as_str()));
-        draft.set("origin.sourceType", self.source_type.map(word));
         draft.set("origin.collectionTimestamp", Some(collected_at));
-        draft.set("origin.collectionMethod", self.method.map(word));
-        draft.set("origin.geography", self.geography.as_deref());
-        draft.set("origin.consent.type", self.consent.consent.as_deref());
-        draft.set(
-            "origin.consent.reference",
-            self.consent.consent_reference.as_deref(),
-        );
-        draft.set(
-            "origin.consent.obtained",
-            self.consent.consent_obtained.as_deref(),
-        );
-        draft.set(
-            "origin.consent.expires",
-            self.consent.consent_expires.as_deref(),
-        );
-        draft.set("collector.id", Some(self.collector.as_str()));
         draft.set(
             "collector.version",
             string_map(&self.collector_facts.collector_version),
-        );
-        draft.set(
-            "collector.environment",
-            self.collector_facts.environment.as_deref(),
-        );
-        draft.set(
-            "collector.platform",
-            self.collector_facts.platform.as_deref(),
         );
         draft.set("schema.format", self.schema.schema_format.as_deref());
         draft.set("schema.schemaRef", self.schema.schema_ref.as_deref());
@@ -456,7 +512,6 @@ impl Origin {
                 &dta.dta_confidentiality,
             ),
             ("useStandard.intendedDataUse", &dta.dta_use),
-            ("useStandard.license", &dta.license),
         ] {
             draft.set(&format!("dtaCompliance.{path}"), value.as_deref());
         }
@@ -480,8 +535,27 @@ impl Origin {
 const OLD_DATA: &str = "note: some data was last written more than a day from the collection \
                         time; --collected-at gives the real one";
 
-/// The word of a value that was picked from a list.
-fn word(value: impl ValueEnum) -> Json {
-    let value = value.to_possible_value();
-    value.map_or(Json::Null, |value| value.get_name().into())
+/// What is said of a dataset by options and files.
+struct Said {
+    values: Vec<(String, Option<Value>)>,
+    defaults: Defaults,
+}
+
+/// The defaults of folders, each looked for once.
+#[derive(Default)]
+struct Folders(Mutex<HashMap<PathBuf, Defaults>>);
+
+impl Folders {
+    /// The defaults for `data`: those that are found for its neighbours.
+    fn defaults(&self, data: &Path, args: &ConfigArgs) -> Result<Defaults, Failure> {
+        let place = place_of(data).unwrap_or_else(|| data.to_owned());
+        let folder = place.parent().unwrap_or(Path::new("")).to_owned();
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(defaults) = known.get(&folder) {
+            return Ok(defaults.at(data));
+        }
+        let defaults = Defaults::find(args, data)?;
+        known.insert(folder, defaults.clone());
+        Ok(defaults)
+    }
 }

@@ -9,7 +9,7 @@ use clap::Args;
 use makoto_data::{NewFile, Stream};
 
 use super::Output;
-use crate::dataset::{BadRecords, Measured, RecordArgs};
+use crate::dataset::{BadRecords, Measured, RecordArgs, refuse_overwriting};
 use crate::failure::Failure;
 use crate::progress::Bar;
 use crate::screen::Plain;
@@ -105,21 +105,7 @@ impl Piped {
 }
 
 fn new_file(path: &Path) -> Result<NewFile, Failure> {
-    let shown = path.to_string_lossy();
-    if makoto_data::is_about_data(path) {
-        return Err(Failure::usage(format!(
-            "--save {} has the name of an attestation or manifest",
-            Plain(&shown)
-        )));
-    }
-    // A link is replaced by the copy, and what it leads to is left alone.
-    let entry = path.symlink_metadata();
-    if entry.is_ok_and(|entry| !entry.is_file() && !entry.is_symlink()) {
-        return Err(Failure::usage(format!(
-            "--save {} is there and is no plain file",
-            Plain(&shown)
-        )));
-    }
+    refuse_overwriting("--save", path, &[])?;
     NewFile::at(path).map_err(|error| cannot_write(path, &error))
 }
 

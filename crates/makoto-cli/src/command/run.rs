@@ -16,15 +16,17 @@ use makoto_data::{
 };
 
 use super::Output;
-use super::attest::{WriteArgs, Writing};
+use super::attest::WriteArgs;
 use super::step::{Input, StepArgs, refuse_in_place, subjects};
 use crate::clock;
 use crate::code::Code;
 use crate::dataset::{BadRecords, Measured, RecordArgs};
+use crate::defaults::{ConfigArgs, Defaults, Value};
 use crate::draft::{Draft, Finished};
 use crate::failure::Failure;
 use crate::screen::{self, Plain};
 use crate::signals::StopSignals;
+use crate::writing::Writing;
 
 /// Run a command and attest what it made of its inputs
 ///
@@ -73,6 +75,9 @@ pub(crate) struct Run {
     #[command(flatten)]
     write: WriteArgs,
 
+    #[command(flatten)]
+    config: ConfigArgs,
+
     /// The command, after --
     #[arg(last = true, required = true, value_name = "CMD")]
     command: Vec<String>,
@@ -83,18 +88,15 @@ impl Run {
         refuse_in_place(&self.inputs, &self.outputs)?;
         self.write.refuse_collisions(&self.inputs, &self.outputs)?;
         let command = self.expanded()?;
-        let executor = match &self.executor {
-            Some(executor) => executor.clone(),
-            None => default_executor(),
-        };
+        let defaults = Defaults::find(&self.config, &self.outputs[0])?;
         self.refuse_existing_attestations()?;
         let links = self.records.links();
         let inputs_before = states(&self.inputs, links)?;
-        let inputs = Input::read_all(&self.inputs, &self.records)?;
+        let inputs = Input::read_all(&self.inputs, &self.records, &self.write.store)?;
         let code = Code::of(&command, &[&self.inputs[..], &self.outputs[..]].concat())?;
-        self.rehearse(&executor, &inputs, &code)?;
+        self.rehearse(&defaults, &inputs, &code)?;
         if self.dry_run {
-            self.show_plan(&command, &executor, &inputs, &code);
+            self.show_plan(&command, &self.executor(&defaults), &inputs, &code);
             return Ok(0);
         }
         let outputs_before = states(&self.outputs, links)?;
@@ -103,7 +105,9 @@ impl Run {
         let ended = execute(&command)?;
         let finished = clock::now()?;
         if let Some(status) = refused_status(&ended) {
-            screen::note("note: the command did not succeed, so nothing was attested");
+            let why = "the command did not succeed, so nothing was attested";
+            screen::note(format!("note: {why}"));
+            screen::error_on_github(&[why]);
             return Ok(status);
         }
 
@@ -116,7 +120,7 @@ impl Run {
         let outputs = outputs?;
 
         let times = [started, finished];
-        let statement = self.statement(&executor, &inputs, &outputs, &code, &times)?;
+        let statement = self.statement(&defaults, &inputs, &outputs, &code, &times)?;
         let writing = Writing {
             args: &self.write,
             times: Times::Ignore,
@@ -135,16 +139,23 @@ impl Run {
         Ok(0)
     }
 
+    fn executor(&self, defaults: &Defaults) -> Value {
+        let given = defaults.value("executor", self.executor.as_deref());
+        given.unwrap_or_else(|| Value::built_in("executor", default_executor()))
+    }
+
     fn statement(
         &self,
-        executor: &str,
+        defaults: &Defaults,
         inputs: &[Input],
         outputs: &[Measured],
         code: &Code,
         [started, finished]: &[DateTime; 2],
     ) -> Result<Finished, Failure> {
         let mut draft = Draft::default();
-        self.step.fill(&mut draft, executor, inputs, outputs)?;
+        let executor = self.executor(defaults);
+        self.step
+            .fill(&mut draft, executor, defaults, inputs, outputs)?;
         if draft.has("transform.parameters.command") {
             return Err(
                 Failure::usage("the parameter \"command\" is the command line itself")
@@ -159,20 +170,20 @@ impl Run {
         draft.set("metadata.startedOn", Some(started.as_str()));
         draft.set("metadata.finishedOn", Some(finished.as_str()));
         draft.set("metadata.exitStatus", Some(0));
-        let subjects = subjects(outputs, &self.names)?;
+        let subjects = subjects(outputs, &self.names, defaults, &mut draft)?;
         draft.finish(PredicateType::Transform, subjects, masker)
     }
 
     /// Makes the statement with outputs that are not there yet, and looks whether its files can
     /// be written: what would stop it afterwards must stop it before the command runs.
-    fn rehearse(&self, executor: &str, inputs: &[Input], code: &Code) -> Result<(), Failure> {
+    fn rehearse(&self, defaults: &Defaults, inputs: &[Input], code: &Code) -> Result<(), Failure> {
         let outputs: Vec<_> = self
             .outputs
             .iter()
             .map(|path| Measured::expected(path))
             .collect();
         let now = clock::now()?;
-        self.statement(executor, inputs, &outputs, code, &[now.clone(), now])?;
+        self.statement(defaults, inputs, &outputs, code, &[now.clone(), now])?;
         let paths: Vec<_> = self.outputs.iter().map(PathBuf::as_path).collect();
         for sidecar in self.write.sidecars(&paths)? {
             NewFile::at(sidecar.path()).map_err(|error| {
@@ -236,7 +247,7 @@ impl Run {
         Ok(())
     }
 
-    fn show_plan(&self, command: &[String], executor: &str, inputs: &[Input], code: &Code) {
+    fn show_plan(&self, command: &[String], executor: &Value, inputs: &[Input], code: &Code) {
         let mut masker = Masker::new();
         let masked = masker.mask_arguments(command, "command");
         let mut masked: Json = masked.into_iter().map(Json::from).collect();
@@ -248,9 +259,12 @@ impl Run {
         }
         screen::result(format!(
             "as {} ({})",
-            Plain(executor),
+            Plain(&executor.text),
             Plain(&self.step.type_uri())
         ));
+        if let Some(place) = executor.place() {
+            screen::note(format!("note: executor from {}", Plain(&place.to_string())));
+        }
         screen::result(format!("code: {}", code.scope()));
         for input in inputs {
             let shown = input.data.path.to_string_lossy();
@@ -274,7 +288,7 @@ fn utf8(path: &Path) -> Result<String, Failure> {
 }
 
 /// `user@host`, when nobody said who executes the step.
-fn default_executor() -> String {
+pub(super) fn default_executor() -> String {
     let user = ["USER", "LOGNAME"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok());

@@ -18,7 +18,7 @@ impl Schema {
     pub(crate) fn run(&self) -> Result<u8, Failure> {
         let kind = Kind::from_name(&self.kind)
             .ok_or_else(|| Failure::usage(format!("unknown kind {:?}", self.kind)))?;
-        screen::result(format!("{:#}", kind.schema()));
+        screen::document(format!("{:#}\n", kind.schema()).as_bytes());
         Ok(0)
     }
 }

@@ -8,15 +8,17 @@ use makoto::json::Json;
 use makoto::limits::Limits;
 use makoto_data::Sidecar;
 
-use super::attest::{key_value, string_map};
+use super::attest::{add_json, key_value, string_map};
+use super::store::StoreArgs;
 use crate::dataset::{Attested, BadRecords, Measured, RecordArgs};
+use crate::defaults::{Defaults, Value};
 use crate::draft::Draft;
 use crate::failure::Failure;
 use crate::files::Files;
 use crate::screen::Plain;
 
 /// Where short names of transformations lead.
-const TRANSFORMS: &str = "https://makoto.dev/transforms/";
+pub(crate) const TRANSFORMS: &str = "https://makoto.dev/transforms/";
 
 /// What a step does, and who executes it.
 #[derive(Debug, Args)]
@@ -71,11 +73,16 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    /// Reads the inputs at `paths` and finds their attestations.
-    pub(crate) fn read_all(paths: &[PathBuf], records: &RecordArgs) -> Result<Vec<Self>, Failure> {
+    /// Reads the inputs at `paths` and finds their attestations, beside them or in a store.
+    pub(crate) fn read_all(
+        paths: &[PathBuf],
+        records: &RecordArgs,
+        stores: &StoreArgs,
+    ) -> Result<Vec<Self>, Failure> {
+        let stores = stores.catalog_so_far()?;
         let read = |path: &PathBuf| {
             let data = Measured::read(path, records, BadRecords::Skip)?;
-            let attested = data.attested()?;
+            let attested = data.attested(&stores)?;
             Ok(Self { data, attested })
         };
         paths.iter().map(read).collect()
@@ -110,7 +117,8 @@ impl StepArgs {
     pub(crate) fn fill(
         &self,
         draft: &mut Draft,
-        executor: &str,
+        executor: Value,
+        defaults: &Defaults,
         inputs: &[Input],
         outputs: &[Measured],
     ) -> Result<(), Failure> {
@@ -120,8 +128,7 @@ impl StepArgs {
             .rsplit('/')
             .next()
             .unwrap_or(&kind);
-        let inputs_json: Result<Vec<_>, _> = inputs.iter().map(Input::to_json).collect();
-        draft.set("inputs", Some(inputs_json?));
+        fill_data(draft, inputs, outputs)?;
         draft.set("transform.type", Some(kind.as_str()));
         draft.set(
             "transform.name",
@@ -130,17 +137,13 @@ impl StepArgs {
         draft.set("transform.version", self.step_version.as_deref());
         draft.set("transform.description", self.description.as_deref());
         draft.set("transform.parameters", self.parameters()?);
-        draft.set("executor.id", Some(executor));
-        draft.set("executor.platform", self.platform.as_deref());
+        let platform = defaults.value("platform", self.platform.as_deref());
+        let environment = defaults.value("environment", self.environment.as_deref());
+        draft.set_value("executor.id", Some(executor));
+        draft.set_value("executor.platform", platform);
         draft.set("executor.version", string_map(&self.executor_version));
-        draft.set("executor.environment", self.environment.as_deref());
+        draft.set_value("executor.environment", environment);
         draft.set("executor.isolation", self.isolation.as_deref());
-        let read: Vec<_> = inputs.iter().map(|input| &input.data).collect();
-        let written: Vec<_> = outputs.iter().collect();
-        draft.set("metadata.recordsInput", records_of(&read));
-        draft.set("metadata.recordsOutput", records_of(&written));
-        draft.set("metadata.bytesInput", Some(bytes_of(&read)));
-        draft.set("metadata.bytesOutput", Some(bytes_of(&written)));
         Ok(())
     }
 
@@ -149,14 +152,7 @@ impl StepArgs {
             Some(file) => read_parameters(file)?,
             None => Default::default(),
         };
-        for (key, value) in &self.parameters {
-            // `5` is a number and `abc` a string, as one would think.
-            let json = Json::parse(value.as_bytes(), &Limits::DEFAULT);
-            let value = json.unwrap_or_else(|_| value.as_str().into());
-            if parameters.insert(key, value).is_some() {
-                return Err(Failure::usage(format!("parameter {key:?} is given twice")));
-            }
-        }
+        add_json(&mut parameters, &self.parameters, "parameter")?;
         Ok((!parameters.is_empty()).then_some(Json::Object(parameters)))
     }
 }
@@ -173,6 +169,23 @@ fn read_parameters(file: &Path) -> Result<makoto::json::Object, Failure> {
         ))),
         Err(error) => Err(Failure::usage(format!("{shown}: {error}"))),
     }
+}
+
+/// Fills in the inputs, and the figures that follow from inputs and outputs.
+pub(crate) fn fill_data(
+    draft: &mut Draft,
+    inputs: &[Input],
+    outputs: &[Measured],
+) -> Result<(), Failure> {
+    let inputs_json: Result<Vec<_>, _> = inputs.iter().map(Input::to_json).collect();
+    draft.set("inputs", Some(inputs_json?));
+    let read: Vec<_> = inputs.iter().map(|input| &input.data).collect();
+    let written: Vec<_> = outputs.iter().collect();
+    draft.set("metadata.recordsInput", records_of(&read));
+    draft.set("metadata.recordsOutput", records_of(&written));
+    draft.set("metadata.bytesInput", Some(bytes_of(&read)));
+    draft.set("metadata.bytesOutput", Some(bytes_of(&written)));
+    Ok(())
 }
 
 /// Records in all of `data`, if they were counted in each.
@@ -204,7 +217,12 @@ pub(crate) fn refuse_in_place(inputs: &[PathBuf], outputs: &[PathBuf]) -> Result
 }
 
 /// Subjects for `outputs`: the names given, in order, or the default ones.
-pub(crate) fn subjects(outputs: &[Measured], names: &[String]) -> Result<Vec<Json>, Failure> {
+pub(crate) fn subjects(
+    outputs: &[Measured],
+    names: &[String],
+    defaults: &Defaults,
+    draft: &mut Draft,
+) -> Result<Vec<Json>, Failure> {
     if !names.is_empty() && names.len() != outputs.len() {
         return Err(Failure::usage(format!(
             "{} name(s) for {} output(s); needed one for each",
@@ -215,10 +233,12 @@ pub(crate) fn subjects(outputs: &[Measured], names: &[String]) -> Result<Vec<Jso
     let mut taken = HashSet::new();
     let mut subjects = Vec::new();
     for (index, output) in outputs.iter().enumerate() {
-        let name = match names.get(index) {
-            Some(name) => name.clone(),
-            None => output.default_name()?,
-        };
+        let typed = names.get(index).map(String::as_str);
+        let value = defaults
+            .at(&output.path)
+            .name(typed, output.manifest.is_some())?;
+        let name = value.text.clone();
+        draft.came_from(format!("subject[{index}].name"), value);
         subjects.push(output.subject(&name));
         if let Some(name) = taken.replace(name) {
             return Err(

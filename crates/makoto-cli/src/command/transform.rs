@@ -6,12 +6,14 @@ use makoto::secret::Masker;
 use makoto::statement::Times;
 
 use super::Output;
-use super::attest::{WriteArgs, Writing};
+use super::attest::WriteArgs;
 use super::step::{Input, StepArgs, refuse_in_place, subjects};
 use crate::dataset::{BadRecords, Measured, RecordArgs};
+use crate::defaults::{ConfigArgs, Defaults};
 use crate::draft::Draft;
 use crate::failure::Failure;
 use crate::selection::read_list;
+use crate::writing::Writing;
 
 /// Attest what was done to data
 ///
@@ -42,9 +44,9 @@ pub(crate) struct Transform {
     #[arg(long, value_name = "LIST")]
     inputs_from: Option<PathBuf>,
 
-    /// Identifier of the system that executed the step
+    /// Identifier of the system that executed the step; needed here or in a makoto.toml
     #[arg(long, value_name = "ID")]
-    executor: String,
+    executor: Option<String>,
 
     /// Name of the output, one for each in order [default: dataset:<file stem>]
     #[arg(long = "name", value_name = "NAME")]
@@ -96,6 +98,9 @@ pub(crate) struct Transform {
 
     #[command(flatten)]
     write: WriteArgs,
+
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 impl Transform {
@@ -111,14 +116,16 @@ impl Transform {
         }
         refuse_in_place(&inputs, &self.outputs)?;
         self.write.refuse_collisions(&inputs, &self.outputs)?;
-        let inputs = Input::read_all(&inputs, &self.records)?;
+        let defaults = Defaults::find(&self.config, &self.outputs[0])?;
+        let executor = defaults.needed("executor", self.executor.as_deref(), "--executor ID")?;
+        let inputs = Input::read_all(&inputs, &self.records, &self.write.store)?;
         let read = |path: &PathBuf| Measured::read(path, &self.records, BadRecords::Refuse);
         let outputs: Result<Vec<_>, _> = self.outputs.iter().map(read).collect();
         let outputs = outputs?;
-        let subjects = subjects(&outputs, &self.names)?;
         let mut draft = Draft::default();
+        let subjects = subjects(&outputs, &self.names, &defaults, &mut draft)?;
         self.step
-            .fill(&mut draft, &self.executor, &inputs, &outputs)?;
+            .fill(&mut draft, executor, &defaults, &inputs, &outputs)?;
         draft.set("transform.codeRef.uri", self.code_uri.as_deref());
         draft.set("transform.codeRef.commit", self.code_commit.as_deref());
         draft.set("transform.codeRef.path", self.code_path.as_deref());

@@ -3,16 +3,17 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use makoto::limits::Limits;
-use makoto::report::Report;
+use makoto::report::{Report, Verdict};
 use makoto::validate::validate;
-use makoto_data::{Progress, Sidecar};
+use makoto_data::Sidecar;
 
 use super::{LevelArg, Output};
-use crate::batch::{Batch, Done};
+use crate::batch::Batch;
 use crate::clock;
 use crate::failure::Failure;
 use crate::screen::{self, Detail};
 use crate::selection::{Kind, Selection, SelectionArgs};
+use crate::sink::{SinkArgs, Sinks};
 
 /// Check statements, envelopes, bundles or DBOMs, without their data
 ///
@@ -21,6 +22,7 @@ use crate::selection::{Kind, Selection, SelectionArgs};
 #[command(after_help = "\
 Examples:
   makoto validate orders.csv.attestation
+  makoto validate orders.csv.attestation --junit report.xml
   curl -s https://registry.example.com/attestations/… | makoto validate - --json
   makoto validate --each warehouse/")]
 pub(crate) struct Validate {
@@ -38,34 +40,48 @@ pub(crate) struct Validate {
     /// Show every check
     #[arg(short, long)]
     verbose: bool,
+
+    #[command(flatten)]
+    sinks: SinkArgs,
 }
 
 impl Validate {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
         match self.selection.select(&self.files, Kind::Documents)? {
             Selection::One(file) => {
-                let report = self.validate(&file)?;
-                match output {
-                    Output::Json => screen::json(&report.to_json()),
-                    Output::Text | Output::Aside => {
-                        let detail = match self.verbose {
-                            true => Detail::Everything,
-                            false => Detail::Findings,
-                        };
-                        screen::report(&file.to_string_lossy(), &report, detail);
-                    }
+                let mut sinks = Sinks::open(&self.sinks, "validate", output, &[&file])?;
+                let told = self.validate(&file);
+                if let Ok(report) = &told {
+                    self.show(&file, report, output);
                 }
-                Ok(report.verdict.exit_status())
+                sinks.tell(&file, &told);
+                sinks.finish();
+                Ok(told?.verdict.exit_status())
             }
             Selection::Many(many) => {
-                let validate = |file: &Path, _: &Progress<'_>| self.validate(file);
-                let tell = |reports: Vec<(&Path, Report)>| {
-                    let reports = reports.iter();
-                    reports
-                        .map(|(file, report)| Done::judged(file, report))
-                        .collect()
+                let batch = Batch::new(many, output);
+                let files: Vec<_> = batch.paths().collect();
+                let mut sinks = Sinks::open(&self.sinks, "validate", output, &files)?;
+                let status = batch.run(
+                    |file, _| self.validate(file),
+                    |report| report.verdict == Verdict::Pass,
+                    |all| sinks.tell_all(all),
+                );
+                sinks.finish();
+                Ok(status)
+            }
+        }
+    }
+
+    fn show(&self, file: &Path, report: &Report, output: Output) {
+        match output {
+            Output::Json => screen::json(&report.to_json()),
+            Output::Text | Output::Aside => {
+                let detail = match self.verbose {
+                    true => Detail::Everything,
+                    false => Detail::Findings,
                 };
-                Ok(Batch::new(many, output).run(validate, tell))
+                screen::report(&file.to_string_lossy(), report, detail);
             }
         }
     }

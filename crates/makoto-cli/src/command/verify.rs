@@ -2,35 +2,38 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use makoto::attestation::Attestation;
 use makoto::datetime::DateTime;
 use makoto::record::Settings;
-use makoto::report::{Check, Outcome, Report, Verdict};
-use makoto::validate::refusal;
+use makoto::report::{Report, Verdict};
 use makoto::verify::{
     Asked, Candidates, Evidence, FileEvidence, FolderEvidence, MemberEvidence, verify,
 };
 use makoto_data::{
-    Links, Missing, NewFile, Progress, Sidecar, SidecarError, Stream, StreamDigest,
-    apparent_compression, attestation_path, count_unlisted, digest_file, digest_folder,
-    digest_listed, member_path, read_manifest,
+    Catalog, Links, Missing, NewFile, Progress, Stream, StreamDigest, apparent_compression,
+    attestation_path, count_unlisted, digest_file, digest_folder, digest_listed, member_path,
+    read_manifest,
 };
 
+use super::known::Known;
+use super::package::{AskedOfPackage, Judged, is_package, judge};
+use super::store::StoreArgs;
 use super::{LevelArg, Output};
-use crate::batch::{Batch, Done};
+use crate::batch::Batch;
 use crate::clock;
-use crate::dataset::{is_template, named, same_file};
+use crate::dataset::{is_template, named, refuse_overwriting};
 use crate::failure::Failure;
 use crate::object;
 use crate::progress::Bar;
 use crate::screen::{self, Detail, Plain};
 use crate::selection::{Kind, Selection, SelectionArgs};
+use crate::sink::{SinkArgs, Sinks};
 
 /// Check that data still is what its attestation says
 ///
-/// Reads DATA.attestation, hashes the data again, and counts its records again as the
-/// attestation says they were counted. Nothing that lies beside the data is trusted: at L1 an
-/// attestation is its producer's own word.
+/// Reads DATA.attestation, and the stores that are named, hashes the data again, and counts its
+/// records again as the attestation says they were counted. Nothing that lies beside the data or
+/// in a store is trusted: at L1 an attestation is its producer's own word. Of a package (a ZIP file
+/// with ATTESTATION.json, see `makoto pack`), every member is checked without unpacking it.
 ///
 /// What is read by path after a verification may have changed since; --output gives a copy of
 /// exactly the bytes that were verified.
@@ -39,9 +42,11 @@ use crate::selection::{Kind, Selection, SelectionArgs};
 Examples:
   makoto verify orders.csv
   makoto verify orders.csv --as dataset:orders --output trusted/orders.csv
+  makoto verify orders.csv --store /srv/attestations
   makoto verify parts/ --json
   makoto verify 'data/**/*.csv'
   curl -sf https://example.com/a.csv | makoto verify - --attestation a.csv.attestation --output a.csv
+  makoto verify orders.csv --junit report.xml
   makoto verify parts/ --member 2026/11/part-3.csv")]
 pub(crate) struct Verify {
     /// The files or folders, or - for stdin; a pattern in quotes, such as 'data/**/*.csv', is
@@ -69,7 +74,7 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Check only this file of a folder, by the folder's manifest
+    /// Check only this file of a folder, by the folder's manifest; or this dataset of a package
     #[arg(long, value_name = "PATH", conflicts_with = "output")]
     member: Option<String>,
 
@@ -77,45 +82,63 @@ pub(crate) struct Verify {
     #[arg(long)]
     follow: bool,
 
+    #[command(flatten)]
+    store: StoreArgs,
+
     /// Show every check, fact and threat
     #[arg(short, long)]
     verbose: bool,
+
+    #[command(flatten)]
+    sinks: SinkArgs,
 }
 
 impl Verify {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
-        let many = match self
+        match self
             .selection
             .select(&self.data, Kind::Data(self.links()))?
         {
-            Selection::Many(many) => many,
             Selection::One(data) => {
                 let bar = Bar::reading(&data);
-                let report = self.of(&data, &|bytes| bar.add(bytes)).verify()?;
+                let progress = |bytes| bar.add(bytes);
+                let one = self.of(&data, &progress);
+                let mut sinks = one.open_sinks(output)?;
+                let told = one.judge();
                 drop(bar);
-                self.tell(&data, &report, output);
-                return Ok(report.verdict.exit_status());
+                if let Ok(judged) = &told {
+                    self.show(&data, judged, output);
+                }
+                let told = told.map(Told::into_report);
+                sinks.tell(&data, &told);
+                sinks.finish();
+                Ok(told?.verdict.exit_status())
             }
-        };
-        self.refuse_many()?;
-        let verify = |data: &Path, progress: &Progress<'_>| self.of(data, progress).verify();
-        let tell = |reports: Vec<(&Path, Report)>| {
-            let reports = reports.iter();
-            reports
-                .map(|(data, report)| Done::judged(data, report))
-                .collect()
-        };
-        Ok(Batch::new(many, output).run(verify, tell))
+            Selection::Many(many) => {
+                self.refuse_many()?;
+                let batch = Batch::new(many, output);
+                let data: Vec<_> = batch.paths().collect();
+                let mut sinks = Sinks::open(&self.sinks, "verify", output, &data)?;
+                let status = batch.run(
+                    |data, progress| self.of(data, progress).judge().map(Told::into_report),
+                    |report| report.verdict == Verdict::Pass,
+                    |all| sinks.tell_all(all),
+                );
+                sinks.finish();
+                Ok(status)
+            }
+        }
     }
 
-    fn tell(&self, data: &Path, report: &Report, output: Output) {
-        match output {
-            Output::Json => screen::json(&report.to_json()),
-            Output::Text | Output::Aside => {
-                let detail = match self.verbose {
-                    true => Detail::Everything,
-                    false => Detail::ThreeLines,
-                };
+    fn show(&self, data: &Path, told: &Told, output: Output) {
+        let detail = match self.verbose {
+            true => Detail::Everything,
+            false => Detail::ThreeLines,
+        };
+        match (told, output) {
+            (Told::Package(judged), _) => judged.show(data, output, detail),
+            (Told::Data(report), Output::Json) => screen::json(&report.to_json()),
+            (Told::Data(report), _) => {
                 screen::report(&data.to_string_lossy(), report, detail);
             }
         }
@@ -156,6 +179,21 @@ impl Verify {
     }
 }
 
+/// What came of one verification.
+enum Told {
+    Package(Box<Judged>),
+    Data(Box<Report>),
+}
+
+impl Told {
+    fn into_report(self) -> Report {
+        match self {
+            Self::Package(judged) => judged.report,
+            Self::Data(report) => *report,
+        }
+    }
+}
+
 /// The verification of one dataset.
 struct Verification<'a> {
     asks: &'a Verify,
@@ -164,11 +202,73 @@ struct Verification<'a> {
 }
 
 impl Verification<'_> {
+    fn judge(&self) -> Result<Told, Failure> {
+        match self.as_package()? {
+            Some(judged) => Ok(Told::Package(Box::new(judged))),
+            None => Ok(Told::Data(Box::new(self.verify()?))),
+        }
+    }
+
+    fn open_sinks(&self, output: Output) -> Result<Sinks, Failure> {
+        // Data without a name is refused later, by what it is.
+        let attestation = self.attestation_path().ok();
+        let mut used = vec![self.data];
+        used.extend(attestation.as_deref());
+        used.extend(self.asks.output.as_deref());
+        Sinks::open(&self.asks.sinks, "verify", output, &used)
+    }
+
+    fn is_stdin(&self) -> bool {
+        self.data == Path::new("-")
+    }
+
+    /// Whether the data is no file, and has no readers that a copy could take over.
+    fn is_elsewhere(&self) -> bool {
+        self.is_stdin() || object::is_url(self.data)
+    }
+
+    /// The verdict on a package, if the data is one: a ZIP file that nothing attests as a file.
+    fn as_package(&self) -> Result<Option<Judged>, Failure> {
+        let is_candidate =
+            self.asks.attestation.is_none() && !self.is_elsewhere() && self.data.is_file();
+        if !is_candidate || !is_package(self.data)? {
+            return Ok(None);
+        }
+        let stores = self.asks.store.catalog()?;
+        if !stores.is_empty() && !stores.about(&self.read(None, None)?.sha256)?.is_empty() {
+            return Ok(None);
+        }
+        if self.asks.output.is_some() {
+            return Err(Failure::usage("--output needs a file; this is a package"));
+        }
+        let name = self.name(false)?;
+        let asked = AskedOfPackage {
+            asked: self.asked(&name),
+            member: self.asks.member.as_deref(),
+        };
+        judge(self.data, &asked, &clock::now()?).map(Some)
+    }
+
+    /// The name that this dataset must have.
+    fn name(&self, is_folder: bool) -> Result<Option<String>, Failure> {
+        let name = self.asks.name.as_deref();
+        name.map(|name| named(self.data, is_folder, name))
+            .transpose()
+    }
+
+    fn asked<'n>(&self, name: &'n Option<String>) -> Asked<'n> {
+        Asked {
+            level: self.asks.level.into(),
+            name: name.as_deref(),
+        }
+    }
+
     fn verify(&self) -> Result<Report, Failure> {
         let now = clock::now()?;
         // Data that cannot be read is one thing, data without an attestation another.
-        let is_folder = match object::url_of(self.data)? {
-            Some(url) => object::look(&url).map(|()| false)?,
+        let url = object::url_of(self.data)?;
+        let is_folder = match &url {
+            Some(url) => object::look(url).map(|()| false)?,
             None if self.is_stdin() => false,
             None => std::fs::metadata(self.data)
                 .map_err(|error| {
@@ -177,65 +277,47 @@ impl Verification<'_> {
                 })?
                 .is_dir(),
         };
-        let candidates = match self.candidates(&now)? {
-            Ok(candidates) => candidates,
+        let stores = match self.asks.attestation {
+            // Somebody said which statement counts.
+            Some(_) => Catalog::new(),
+            None => self.asks.store.catalog()?,
+        };
+        let known = match (&self.asks.attestation, url) {
+            (None, Some(url)) => {
+                let (sidecar, bytes) = object::read_beside(&url)?;
+                Known::of(sidecar.path().to_owned(), Ok(bytes), stores, &now)?
+            }
+            (None, None) if self.is_stdin() && stores.is_empty() => {
+                return Err(
+                    Failure::usage("nothing lies beside stdin, so it needs --attestation")
+                        .hint("name the attestation with --attestation, or a store with --store"),
+                );
+            }
+            (None, None) if self.is_stdin() => {
+                Known::of(PathBuf::from("-.attestation"), Ok(None), stores, &now)?
+            }
+            _ => Known::read(self.attestation_path()?, stores, &now)?,
+        };
+        let known = match known {
+            Ok(known) => known,
             Err(report) => return Ok(*report),
         };
-        let name = match &self.asks.name {
-            Some(name) => Some(named(self.data, is_folder, name)?),
-            None => None,
-        };
-        let asked = Asked {
-            level: self.asks.level.into(),
-            name: name.as_deref(),
-        };
+        let name = self.name(is_folder)?;
+        let asked = self.asked(&name);
         let evidence = match (is_folder, &self.asks.member) {
             (true, Some(member)) => self.read_member(member)?,
             (false, Some(_)) => return Err(Failure::usage("--member needs a folder")),
-            (true, None) => self.read_folder(&candidates, asked.name)?,
-            (false, None) => return self.verify_file(&candidates, &asked, now),
+            (true, None) => self.read_folder(known.beside(), asked.name)?,
+            (false, None) => return self.verify_file(&known, &asked, now),
         };
-        Ok(verify(&candidates, &evidence, &asked, now))
-    }
-
-    fn is_stdin(&self) -> bool {
-        self.data == Path::new("-")
-    }
-
-    /// The statements of the attestation file, or the report that there are none.
-    fn candidates(&self, now: &DateTime) -> Result<Result<Candidates, Box<Report>>, Failure> {
-        let (sidecar, read) = match (&self.asks.attestation, object::url_of(self.data)?) {
-            (None, Some(url)) => {
-                let (sidecar, bytes) = object::read_beside(&url)?;
-                (sidecar, Ok(bytes))
-            }
-            _ => {
-                let sidecar = Sidecar::at(self.attestation_path()?);
-                let bytes = sidecar.read();
-                (sidecar, bytes)
-            }
+        let sha256 = evidence.sha256();
+        let candidates = match known.candidates(&sha256, &now)? {
+            Ok(candidates) => candidates,
+            Err(report) => return Ok(*report),
         };
-        let shown = sidecar.path().to_string_lossy();
-        let bytes = match read {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => {
-                let message = format!("no attestation: there is no file {shown}");
-                let check = Check::new("V1", Outcome::Fail, "", message);
-                let report = Report::from_checks(vec![check], now.clone());
-                return Ok(Err(Box::new(report)));
-            }
-            Err(SidecarError::TooLarge { limit, .. }) => {
-                let message = format!("the attestation is larger than {limit} bytes");
-                let check = Check::new("V1", Outcome::Skip, "", message);
-                let report = Report::unknown(check, now.clone());
-                return Ok(Err(Box::new(report)));
-            }
-            Err(error) => return Err(error.into()),
-        };
-        match Attestation::parse_file(&bytes) {
-            Ok(attestations) => Ok(Ok(Candidates::read(attestations))),
-            Err(error) => Ok(Err(Box::new(refusal(&error, now.clone())))),
-        }
+        let mut report = verify(&candidates, &evidence, &asked, now);
+        known.tell_place(&sha256, &mut report)?;
+        Ok(report)
     }
 
     fn read_folder(
@@ -288,7 +370,7 @@ impl Verification<'_> {
 
     fn verify_file(
         &self,
-        candidates: &Candidates,
+        known: &Known,
         asked: &Asked<'_>,
         now: DateTime,
     ) -> Result<Report, Failure> {
@@ -297,16 +379,20 @@ impl Verification<'_> {
             None => None,
         };
         let name = asked.name;
-        let to_try = candidates.settings_to_try(name).cloned();
+        let to_try = known.beside().settings_to_try(name).cloned();
         let mut digest = self.read(to_try.as_ref(), copy.as_mut().map(NewFile::file))?;
         let mut counted_with = to_try;
+        let candidates = match known.candidates(&digest.sha256, &now)? {
+            Ok(candidates) => candidates,
+            Err(report) => return Ok(*report),
+        };
         // Several statements may count records in several ways; which one counts is known now.
         let wanted = match candidates.settings_for(&digest.sha256, name) {
             Some(settings) => settings.cloned(),
             // Nothing can pass any more, but it is worth a look whether only the compression
             // changed.
             None => match counted_with.clone() {
-                Some(mut settings) if !self.is_stdin() && !object::is_url(self.data) => {
+                Some(mut settings) if !self.is_elsewhere() => {
                     settings.compression = Some(apparent_compression(self.data)?);
                     Some(settings)
                 }
@@ -316,8 +402,8 @@ impl Verification<'_> {
         if wanted.is_some() && wanted != counted_with {
             if self.is_stdin() {
                 return Err(Failure::usage(
-                    "the newest statement counts records in another way than the one about these \
-                     bytes, and stdin cannot be read again",
+                    "the statement about these bytes counts records in a way that was not known \
+                     before they were read, and stdin cannot be read again",
                 )
                 .hint("save the bytes to a file and verify that"));
             }
@@ -333,10 +419,10 @@ impl Verification<'_> {
             bytes: digest.bytes,
             records: counted_with.zip(digest.records),
         }));
-        let report = verify(candidates, &evidence, asked, now);
+        let mut report = verify(&candidates, &evidence, asked, now);
+        known.tell_place(&digest.sha256, &mut report)?;
         if let (Some(copy), Verdict::Pass) = (copy, report.verdict) {
-            // What is no file has no readers that the copy could take over.
-            let like = match self.is_stdin() || object::is_url(self.data) {
+            let like = match self.is_elsewhere() {
                 true => self.asks.output.as_deref().unwrap_or(self.data),
                 false => self.data,
             };
@@ -347,29 +433,8 @@ impl Verification<'_> {
 
     /// Starts the copy. What it would overwrite must be a plain file, and not what is verified.
     fn copy_at(&self, path: &Path) -> Result<NewFile, Failure> {
-        let shown = Plain(&path.to_string_lossy()).to_string();
-        // A link is replaced by the copy, and what it leads to is left alone.
-        let entry = std::fs::symlink_metadata(path);
-        let is_other = entry.is_ok_and(|entry| !entry.is_file() && !entry.is_symlink());
-        if is_other {
-            return Err(Failure::usage(format!(
-                "--output {shown} is there and is no plain file"
-            )));
-        }
-        let own = ["attestation", "manifest"];
-        let is_own = path
-            .extension()
-            .is_some_and(|end| own.iter().any(|own| end == *own));
         let attestation = self.attestation_path()?;
-        let is_read = [self.data, attestation.as_path()]
-            .into_iter()
-            .any(|read| same_file(read, path));
-        if is_own || is_read {
-            return Err(Failure::usage(format!(
-                "--output {shown} is what is being verified, or has the name of an attestation"
-            ))
-            .hint("name another file for the copy"));
-        }
+        refuse_overwriting("--output", path, &[self.data, &attestation])?;
         NewFile::at(path).map_err(|error| self.cannot_copy(&error))
     }
 
@@ -382,9 +447,6 @@ impl Verification<'_> {
     fn attestation_path(&self) -> Result<PathBuf, Failure> {
         match &self.asks.attestation {
             Some(path) => Ok(path.clone()),
-            None if self.is_stdin() => Err(Failure::usage(
-                "nothing lies beside stdin, so it needs --attestation",
-            )),
             None => Ok(attestation_path(self.data)?),
         }
     }

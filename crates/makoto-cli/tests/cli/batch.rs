@@ -479,3 +479,66 @@ fn inputs_of_a_transform_may_come_from_a_list() {
     let ran = sandbox.makoto(&[&transform[..], &["--inputs-from", "list"]].concat());
     ran.ends(2, &["out.csv is both input and output"]);
 }
+
+#[test]
+fn a_batch_goes_into_stores_takes_defaults_and_is_told_to_ci() {
+    let sandbox = Sandbox::new();
+    tables(&sandbox);
+    sandbox.write(
+        "makoto.toml",
+        "[defaults]\nsource = \"erp\"\ncollector = \"nightly\"\n",
+    );
+    let by_file = [
+        "attest",
+        "origin",
+        "data/*.csv",
+        "--store",
+        "store",
+        "--no-sidecar",
+    ];
+    let ran = sandbox.makoto(&by_file);
+    ran.ends(0, &["2 datasets: 2 attested", "note: from "]);
+    assert!(
+        attestations(&sandbox)
+            .iter()
+            .all(|name| !name.starts_with("data/")),
+        "{ran:?}"
+    );
+    let from_store = [
+        "verify",
+        "data/*.csv",
+        "--store",
+        "store",
+        "--junit",
+        "report.xml",
+    ];
+    sandbox
+        .makoto(&from_store)
+        .ends(0, &["2 datasets: 2 passed"]);
+    sandbox.write("data/b.csv", "id\n9\n");
+    sandbox
+        .makoto(&from_store)
+        .ends(1, &["2 datasets: 1 passed, 1 failed"]);
+    let report = sandbox.read_text("report.xml");
+    assert!(
+        report.contains("data/a.csv") && report.contains("data/b.csv"),
+        "{report}"
+    );
+    // Through a pipe, a store knows the bytes without a name.
+    let piped = ["verify", "-", "--store", "store"];
+    let ran = finish(sandbox.command().args(piped), b"id\n9\n");
+    ran.ends(1, &[]);
+}
+
+#[test]
+fn fail_fast_tells_of_nothing_after_the_first_dataset_that_does_not_pass() {
+    let sandbox = Sandbox::new();
+    for n in 0..50 {
+        sandbox.write(&format!("{n:02}.csv"), format!("id\n{n}\n"));
+    }
+    attest(&sandbox, &["*.csv"]).ends(0, &["50 attested"]);
+    sandbox.write("07.csv", "id\n8\n");
+    let ran = sandbox.makoto(&["verify", "*.csv", "--fail-fast"]);
+    ran.ends(1, &["50 datasets: 7 passed, 1 failed, 42 not tried"]);
+    assert_eq!(ran.stdout.lines().count(), 8, "{ran:?}");
+}

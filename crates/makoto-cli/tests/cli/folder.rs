@@ -319,3 +319,21 @@ fn a_copy_of_a_folder_cannot_be_asked_for() {
     ran.ends(2, &["--output"]);
     assert!(!sandbox.exists("copy"));
 }
+
+#[test]
+fn the_reason_names_the_files_and_whatever_else_is_wrong_but_not_the_digest_over_them() {
+    let sandbox = parts();
+    sandbox.write("parts/a.csv", "other");
+    let ran = sandbox.makoto(&["verify", "parts", "--as", "dataset:other"]);
+    let why = ran.ends(1, &[]).stdout.lines().nth(1).map(str::to_owned);
+    let why = why.expect("a reason");
+    assert!(why.contains("a.csv was changed"), "{why}");
+    assert!(why.contains("\"dataset:other\" was asked for"), "{why}");
+    assert!(!why.contains("dirHash"), "{why}");
+    // Without a manifest nobody knows the files, and the digest is what there is to tell.
+    fs::remove_file(sandbox.path("parts.manifest")).expect("the manifest can be removed");
+    let ran = sandbox.makoto(&["verify", "parts"]);
+    let why = ran.ends(1, &[]).stdout.lines().nth(1).map(str::to_owned);
+    let why = why.expect("a reason");
+    assert!(why.contains("dirHash does not match"), "{why}");
+}

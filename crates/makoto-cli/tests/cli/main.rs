@@ -2,19 +2,30 @@
 //!
 //! Each test has a folder of its own and leaves nothing behind, no process either.
 
+mod actions;
 mod append;
 mod attest;
 mod batch;
 mod budgets;
+mod config;
+mod config_places;
 mod crash;
+mod dbt;
+mod dbt_refuses;
+mod doctor;
 mod document;
+mod find;
 mod folder;
 mod folder_names;
 mod hostile;
+mod junit;
 mod listed;
+mod man;
 mod masking;
 mod member;
 mod objects;
+mod package;
+mod package_hostile;
 mod parameters;
 mod pipe;
 mod records;
@@ -22,6 +33,9 @@ mod run;
 mod run_refuses;
 mod sandbox;
 mod stop;
+mod store;
+mod stream_chain;
+mod stream_window;
 mod terminal;
 mod transform;
 mod two_readings;

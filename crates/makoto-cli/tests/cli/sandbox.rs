@@ -142,7 +142,9 @@ impl Sandbox {
         command
             .current_dir(self.0.path())
             .env_remove("SOURCE_DATE_EPOCH")
-            .env_remove("CLICOLOR_FORCE");
+            .env_remove("MAKOTO_STORE")
+            .env_remove("CLICOLOR_FORCE")
+            .env_remove("GITHUB_ACTIONS");
         command
     }
 

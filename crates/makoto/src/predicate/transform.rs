@@ -6,7 +6,7 @@ use crate::document;
 use crate::json::Object;
 use crate::report::Level;
 use crate::scalar::{
-    AnyText, LooseDigestSet, NonNegative, StringMap, Text, Uint, Uri, closed_vocabulary,
+    AnyText, Count, LooseDigestSet, NonNegative, StringMap, Text, Uint, Uri, closed_vocabulary,
     strings_only, strings_only_schema,
 };
 use crate::shape::{At, Findings, NonEmpty};
@@ -38,6 +38,50 @@ document! {
         from_l2("L2.P.9") attestation_ref: Uri = "attestationRef",
         /// Level that the producer claims for the input.
         optional claimed_level: Level = "makotoLevel",
+        /// The part of the input that was read; all of it when absent.
+        optional interval: Interval = "https://makoto.dev/interval/v1",
+    }
+}
+
+document! {
+    /// A part of an input, half open: what is at `end` was not read.
+    pub struct Interval {
+        /// What is counted.
+        required unit: IntervalUnit = "unit",
+        /// The first that was read.
+        required start: Count = "start",
+        /// The first that was not.
+        required end: Count = "end",
+        /// Partition of the offsets.
+        optional partition: Uint = "partition",
+    }
+    => start_is_before_end
+}
+
+closed_vocabulary! {
+    /// What an interval counts.
+    pub enum IntervalUnit {
+        /// Records, from 0.
+        Records = "records",
+        /// Offsets of a log, such as a Kafka partition's.
+        Offsets = "offsets",
+    }
+}
+
+fn start_is_before_end(interval: &Interval, at: &At<'_>, findings: &mut Findings) {
+    if interval.length().is_none() {
+        let (start, end) = (interval.start.as_str(), interval.end.as_str());
+        let message =
+            format!("is {end:?}, needed a number of 64 bits that is not below start {start:?}");
+        findings.contradiction(&at.field("end"), message);
+    }
+}
+
+impl Interval {
+    /// How many it holds; `None` when its ends are in the wrong order.
+    pub fn length(&self) -> Option<u64> {
+        let number = |count: &Count| count.as_str().parse::<u64>().ok();
+        number(&self.end)?.checked_sub(number(&self.start)?)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::folder::is_listed;
 use crate::json::{Json, segment};
 use crate::manifest::Difference;
 use crate::record::{Compression, Encoding, Format, RecordError, Records, Settings};
-use crate::report::{Basis, Check, Fact, Outcome};
+use crate::report::{Basis, Check, Fact, Outcome, Role};
 use crate::statement::Subject;
 
 /// What came of comparing a subject with the data.
@@ -21,8 +21,15 @@ impl Comparison {
         self.checks.push(Check::new("V3", outcome, path, message));
     }
 
-    /// Adds the check that a declared value is the one found, and the fact when it is.
-    fn compare_value(&mut self, path: &str, declared: &str, found: &str) -> bool {
+    /// Adds the warning that nothing but the spelling of the records differs.
+    fn explain(&mut self, path: &str, message: impl Into<String>) {
+        let check = Check::new("V3", Outcome::Warn, path, message);
+        self.checks.push(check.role(Role::Explanation));
+    }
+
+    /// Adds the check that a declared value is the one found, and the fact when it is. `role` is
+    /// that of the failure.
+    fn compare_value(&mut self, path: &str, declared: &str, found: &str, role: Role) -> bool {
         let same = declared == found;
         if same {
             self.check(Outcome::Pass, path, "equals what the data has");
@@ -31,7 +38,7 @@ impl Comparison {
             let message =
                 format!("does not match: the statement says {declared}, the data has {found}");
             let check = Check::new("V3", Outcome::Fail, path, message);
-            self.checks.push(check.compared(found, declared));
+            self.checks.push(check.compared(found, declared).role(role));
         }
         same
     }
@@ -85,7 +92,8 @@ impl Comparison {
     fn compare_file(&mut self, subject: &Subject, file: &FileEvidence, place: &str) {
         let sha256_path = format!("{place}.digest.sha256");
         let declared = subject.digest.sha256.to_string();
-        let same = self.compare_value(&sha256_path, &declared, &file.sha256.to_string());
+        let found = file.sha256.to_string();
+        let same = self.compare_value(&sha256_path, &declared, &found, Role::Finding);
         if same {
             self.facts.push(recomputed("size", file.bytes.into()));
         }
@@ -97,10 +105,14 @@ impl Comparison {
         let as_declared = |with: &Settings| with == settings;
         match &file.records {
             Some((with, Ok(records))) if as_declared(with) => {
-                let all_same = self.compare_records(subject, settings, records, place);
+                // Other bytes have another root.
+                let role = match same {
+                    true => Role::Finding,
+                    false => Role::Consequence,
+                };
+                let all_same = self.compare_records(subject, settings, records, place, role);
                 if !same && all_same && tells_all(subject, settings) {
-                    let message = only_spelling(settings);
-                    self.check(Outcome::Warn, &sha256_path, message);
+                    self.explain(&sha256_path, only_spelling(settings));
                 }
             }
             Some((with, Err(error))) if as_declared(with) => {
@@ -121,10 +133,11 @@ impl Comparison {
                     facts: Vec::new(),
                     not_told: false,
                 };
-                let all_same = quiet.compare_records(subject, settings, records, place);
+                let role = Role::Consequence;
+                let all_same = quiet.compare_records(subject, settings, records, place, role);
                 if all_same && tells_all(subject, settings) {
                     let message = "records identical, bytes differ: the compression changed";
-                    self.check(Outcome::Warn, &sha256_path, message);
+                    self.explain(&sha256_path, message);
                 }
             }
             // The bytes differ already.
@@ -132,13 +145,15 @@ impl Comparison {
         }
     }
 
-    /// Compares count, root and header. Returns whether all are the same.
+    /// Compares count, root and header. Returns whether all are the same. `role` is that of
+    /// failures of root and header; another count always tells something of its own.
     fn compare_records(
         &mut self,
         subject: &Subject,
         settings: &Settings,
         records: &Records,
         place: &str,
+        role: Role,
     ) -> bool {
         let mut all_same = true;
         if let Some(count) = &subject.digest.record_count {
@@ -146,17 +161,19 @@ impl Comparison {
             let declared = count.as_str().trim_start_matches('0');
             let declared = if declared.is_empty() { "0" } else { declared };
             let path = format!("{place}.digest.recordCount");
-            all_same &= self.compare_value(&path, declared, &records.count.to_string());
+            all_same &=
+                self.compare_value(&path, declared, &records.count.to_string(), Role::Finding);
         }
         if let Some(root) = &subject.digest.merkle_root {
             let path = format!("{place}.digest.merkleRoot");
-            all_same &= self.compare_value(&path, &root.to_string(), &records.root.to_string());
+            let found = records.root.to_string();
+            all_same &= self.compare_value(&path, &root.to_string(), &found, role);
         }
         if let Some(header) = &settings.header_digest {
             let found = records.header_digest;
             let found = found.map_or("no header".to_owned(), |digest| digest.to_string());
             let path = format!("{place}.annotations.headerDigest.sha256");
-            all_same &= self.compare_value(&path, &header.sha256.to_string(), &found);
+            all_same &= self.compare_value(&path, &header.sha256.to_string(), &found, role);
         }
         all_same
     }
@@ -185,13 +202,19 @@ impl Comparison {
             }
             _ => {}
         }
-        if self.compare_value(&path, &declared.to_string(), &found.to_string()) {
+        let stored = folder.stored.as_ref();
+        let stored = stored.filter(|stored| stored.dir_hash() == declared);
+        // The files that differ tell more than the digest over them.
+        let role = match stored {
+            Some(_) => Role::Consequence,
+            None => Role::Finding,
+        };
+        if self.compare_value(&path, &declared.to_string(), &found.to_string(), role) {
             let files = folder.found.len() as u64;
             self.facts.push(recomputed("files", files.into()));
             return;
         }
-        let stored = folder.stored.as_ref();
-        let Some(stored) = stored.filter(|stored| stored.dir_hash() == declared) else {
+        let Some(stored) = stored else {
             let why = match &folder.stored {
                 Some(_) => "the manifest beside the folder is not the attested one",
                 None => "there is no manifest beside the folder",

@@ -1,7 +1,18 @@
 //! The Data Bill of Materials, version 1.0.0 (seed 002).
 //!
-//! Only the shape is checked here. Everything a DBOM says of levels and signatures is a claim
-//! until a lineage is verified.
+//! This file is its shape. What a DBOM says of levels and signatures is a claim: one is made from
+//! a walked lineage ([`create()`]), and checked by walking it again ([`verify()`]).
+
+mod create;
+mod diff;
+mod import;
+mod licence;
+mod verify;
+
+pub use create::{Described, NoDbom, create};
+pub use diff::{Change, diff};
+pub use import::{OldDbom, import};
+pub use verify::{Asked, verify};
 
 use std::collections::HashMap;
 
@@ -15,6 +26,13 @@ use crate::scalar::{
     closed_vocabulary,
 };
 use crate::shape::{At, Findings, Need, NonEmpty, Requirements, Shape};
+
+/// Everything about a DBOM is filed under one name.
+const REQUIREMENTS: Requirements = Requirements {
+    complete: "DBOM",
+    form: "DBOM",
+    recommended: "DBOM",
+};
 
 document! {
     /// A Data Bill of Materials.
@@ -55,11 +73,7 @@ impl Dbom {
     /// Reads a DBOM and reports everything that is wrong with its shape.
     pub fn check(value: Json) -> Vec<Check> {
         let mut findings = Findings::at_level(Level::L1);
-        findings.file_under(Requirements {
-            complete: "DBOM",
-            form: "DBOM",
-            recommended: "DBOM",
-        });
+        findings.file_under(REQUIREMENTS);
         Self::read(value, &At::Top, &mut findings);
         findings.into_checks()
     }
@@ -507,3 +521,6 @@ fn parts_agree(dbom: &Dbom, at: &At<'_>, findings: &mut Findings) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,297 @@
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use makoto::attestation::Attestation;
+use makoto::digest::Digest;
+use makoto::json::Json;
+use makoto::manifest::check_path;
+use makoto::report::{Level, Verdict};
+use makoto::verify::Asked;
+use makoto_data::{
+    ATTESTATION, Links, PackageWriter, Recursion, attestation_path, digest_file, digest_folder,
+    folder_files, further_name, member_path, one_line,
+};
+
+use super::Output;
+use super::package::{AskedOfPackage, judge_open};
+use super::store::StoreArgs;
+use crate::clock;
+use crate::dataset::same_file;
+use crate::failure::Failure;
+use crate::progress::Bar;
+use crate::screen::{self, Plain};
+
+/// Put data and its attestations into one ZIP file
+///
+/// For where there is no network: `makoto verify P.zip` reads everything from the package. Only
+/// data that is what its attestation says is packed. The same data and attestations give the
+/// same bytes.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  makoto pack orders.csv -o orders.zip
+  makoto pack orders.csv parts/ -o delivery.zip --store /srv/attestations
+  makoto verify delivery.zip")]
+pub(crate) struct Pack {
+    /// Files and folders
+    #[arg(required = true, value_name = "DATA")]
+    data: Vec<PathBuf>,
+
+    /// The package
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+
+    /// Also look for attestations in this folder and those below it (repeatable)
+    #[arg(long = "in", value_name = "DIR")]
+    folders: Vec<PathBuf>,
+
+    #[command(flatten)]
+    store: StoreArgs,
+
+    /// Replace a file that is there
+    #[arg(long)]
+    replace: bool,
+
+    /// Count links in a folder as what they name, as long as that is inside the folder
+    #[arg(long)]
+    follow: bool,
+}
+
+/// A dataset that is to be packed, with what attests it.
+struct Item {
+    path: PathBuf,
+    /// Each file: its name in the package, where it is, and its SHA-256.
+    files: Vec<(String, PathBuf, Digest)>,
+    documents: Vec<Vec<u8>>,
+}
+
+impl Pack {
+    pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
+        self.refuse_collisions()?;
+        let items: Result<Vec<_>, _> = self.data.iter().map(|path| self.item(path)).collect();
+        let mut items = items?;
+        items.sort_by(|a, b| a.files[0].0.cmp(&b.files[0].0));
+        let attestation = joined(&items)?;
+        let mut members = BTreeMap::new();
+        for (name, path, sha256) in items.iter().flat_map(|item| &item.files) {
+            if members.insert(name.as_str(), (path, sha256)).is_some() {
+                let name = Plain(name);
+                return Err(
+                    Failure::usage(format!("two datasets would be named {name}"))
+                        .hint("pack them into two packages, or rename one"),
+                );
+            }
+        }
+        let further: BTreeMap<Digest, Vec<u8>> = BTreeMap::new();
+        let cannot = |error: std::io::Error| self.cannot_write(&error);
+        let mut package = PackageWriter::at(&self.output).map_err(cannot)?;
+        let mut add = |name: &str, bytes: &[u8]| {
+            let write = |to: &mut (dyn Write + Send)| to.write_all(bytes);
+            package.add(name, write, |error| error).map_err(cannot)
+        };
+        add(ATTESTATION, &attestation)?;
+        for (id, document) in &further {
+            add(&further_name(id), document)?;
+        }
+        for (name, (path, sha256)) in &members {
+            let bar = Bar::reading(path);
+            let copy = |to: &mut (dyn Write + Send)| {
+                let digest = digest_file(path, None, &|bytes| bar.add(bytes), Some(to))?;
+                match digest.sha256 == **sha256 {
+                    true => Ok(()),
+                    false => Err(changed(path)),
+                }
+            };
+            package.add(name, copy, cannot)?;
+        }
+        let (package, file) = package
+            .finish(&self.output)
+            .map_err(|error| self.unsound(&error))?;
+        // What a reader would refuse is not written.
+        let asked = AskedOfPackage {
+            asked: Asked {
+                level: Level::L1,
+                name: None,
+            },
+            member: None,
+        };
+        let judged = judge_open(&package, &asked, &clock::now()?)
+            .map_err(|error| self.unsound(&error))??;
+        if judged.report.verdict != Verdict::Pass {
+            for (name, report) in &judged.datasets {
+                screen::report(name, report, screen::Detail::Findings);
+            }
+            return Err(Failure::contradiction(
+                "the data is not what its attestations say, so nothing was packed",
+            )
+            .hint("see `makoto verify` on it"));
+        }
+        let readers: Vec<_> = items.iter().map(|item| item.path.as_path()).collect();
+        file.keep_for_readers_of(&readers).map_err(cannot)?;
+        self.tell(
+            output,
+            &attestation,
+            &members.into_keys().collect::<Vec<_>>(),
+        );
+        Ok(0)
+    }
+
+    fn refuse_collisions(&self) -> Result<(), Failure> {
+        let shown = self.output.to_string_lossy();
+        let shown = Plain(&shown);
+        let output = std::path::absolute(&self.output).unwrap_or_else(|_| self.output.clone());
+        let folder = output
+            .parent()
+            .and_then(|folder| folder.canonicalize().ok());
+        for data in &self.data {
+            let canonical = data.canonicalize();
+            let inside = canonical.is_ok_and(|data| {
+                data.is_dir()
+                    && folder
+                        .as_ref()
+                        .is_some_and(|folder| folder.starts_with(&data))
+            });
+            if inside || same_file(data, &self.output) {
+                return Err(Failure::usage(format!(
+                    "{shown} is, or lies in, the data to be packed"
+                ))
+                .hint("name another file for the package"));
+            }
+        }
+        if self.output.symlink_metadata().is_ok() && !self.replace {
+            return Err(Failure::contradiction(format!("{shown} is there already"))
+                .hint("--replace writes the package in its place"));
+        }
+        Ok(())
+    }
+
+    /// Hashes the data at `path` and finds what attests it.
+    fn item(&self, path: &Path) -> Result<Item, Failure> {
+        let shown = Plain(&path.to_string_lossy()).to_string();
+        let named = match path.file_name() {
+            Some(name) => name.to_owned(),
+            None => path
+                .canonicalize()
+                .ok()
+                .and_then(|path| Some(path.file_name()?.to_owned()))
+                .unwrap_or_default(),
+        };
+        let name = named.to_str().filter(|name| check_path(name).is_ok());
+        let name = name.ok_or_else(|| {
+            Failure::usage(format!("the name of {shown} cannot stand in a package"))
+                .hint("rename it")
+        })?;
+        let links = match self.follow {
+            true => Links::FollowInside,
+            false => Links::Refuse,
+        };
+        let bar = Bar::reading(path);
+        let progress = |bytes| bar.add(bytes);
+        let mut files = Vec::new();
+        let sha256 = if path.is_dir() {
+            let manifest = digest_folder(path, links, &progress)?.manifest;
+            for file in folder_files(path, links)? {
+                let sha256 = manifest.get(&file.name).ok_or_else(|| changed(path))?;
+                let place = member_path(path, &file.name, links)?;
+                files.push((format!("data/{name}/{}", file.name), place, *sha256));
+            }
+            manifest.dir_hash()
+        } else {
+            let sha256 = digest_file(path, None, &progress, None)?.sha256;
+            files.push((format!("data/{name}"), path.to_owned(), sha256));
+            sha256
+        };
+        Ok(Item {
+            documents: self.documents(path, &sha256)?,
+            path: path.to_owned(),
+            files,
+        })
+    }
+
+    /// What is said of the data, the newest last.
+    fn documents(&self, path: &Path, sha256: &Digest) -> Result<Vec<Vec<u8>>, Failure> {
+        let mut catalog = self.store.catalog()?;
+        let sidecar = attestation_path(path)?;
+        catalog.add_sidecar(&sidecar)?;
+        for folder in &self.folders {
+            catalog.add_folder(folder, Recursion::FoldersBelow)?;
+        }
+        let found = catalog.about(sha256)?;
+        if !found.is_empty() {
+            let documents = found.into_iter().rev().flat_map(|found| found.documents);
+            return Ok(documents.collect());
+        }
+        let shown = Plain(&path.to_string_lossy()).to_string();
+        Err(match sidecar.symlink_metadata() {
+            Ok(_) => Failure::contradiction(format!(
+                "{shown} is not what its attestation says: no statement has sha256 {sha256}"
+            ))
+            .hint("see `makoto verify` on it"),
+            Err(_) => Failure::usage(format!("{shown} has no attestation that is known here"))
+                .hint("attest it first, or name where its attestation is: --in DIR, --store DIR"),
+        })
+    }
+
+    fn unsound(&self, error: &makoto_data::PackageError) -> Failure {
+        let shown = self.output.to_string_lossy();
+        Failure::usage(format!("the package {} {error}", Plain(&shown)))
+            .hint("nothing was written; rename the files that are named, or pack fewer")
+    }
+
+    fn cannot_write(&self, error: &std::io::Error) -> Failure {
+        let shown = self.output.to_string_lossy();
+        Failure::usage(format!("cannot write {}: {error}", Plain(&shown)))
+    }
+
+    fn tell(&self, output: Output, attestation: &[u8], members: &[&str]) {
+        let shown = self.output.to_string_lossy();
+        let statements = Attestation::parse_file(attestation).unwrap_or_default();
+        let ids = statements.iter().map(|one| format!("sha256:{}", one.id));
+        if output == Output::Json {
+            screen::json(&Json::from([
+                ("package", shown.into_owned().into()),
+                ("attestations", ids.map(Json::from).collect()),
+                ("members", members.iter().copied().map(Json::from).collect()),
+            ]));
+            return;
+        }
+        let count = members.len();
+        screen::result(format!("{}: {count} file(s) of data", Plain(&shown)));
+        ids.for_each(|id| screen::result(format!("  {ATTESTATION}: {id}")));
+    }
+}
+
+fn changed(path: &Path) -> Failure {
+    let shown = path.to_string_lossy();
+    Failure::usage(format!("{} changed while it was read", Plain(&shown)))
+        .hint("wait until nothing writes to it, then run the command again")
+}
+
+/// The documents of all items as one attestation file, each once.
+fn joined(items: &[Item]) -> Result<Vec<u8>, Failure> {
+    let mut documents: Vec<&Vec<u8>> = Vec::new();
+    for document in items.iter().flat_map(|item| &item.documents) {
+        if !documents.contains(&document) {
+            documents.push(document);
+        }
+    }
+    if let [only] = documents.as_slice() {
+        return Ok((*only).clone());
+    }
+    let mut lines = Vec::new();
+    for document in documents {
+        let is_bare =
+            Attestation::parse(document).is_ok_and(|one| one.unverified_signatures.is_none());
+        if is_bare && document.contains(&b'\n') {
+            return Err(Failure::usage(
+                "a statement spans several lines, so that it cannot stand beside another in a package",
+            )
+            .hint("pack each dataset on its own"));
+        }
+        lines.extend(one_line(document));
+        lines.push(b'\n');
+    }
+    Ok(lines)
+}

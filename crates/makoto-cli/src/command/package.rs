@@ -1,0 +1,280 @@
+//! Judging a package: every dataset in it, by the statement that came with it.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use makoto::attestation::Attestation;
+use makoto::datetime::DateTime;
+use makoto::digest::Digest;
+use makoto::json::Json;
+use makoto::record::{RecordError, Records, Settings};
+use makoto::report::{Check, Outcome, Report, Verdict};
+use makoto::validate::refusal;
+use makoto::verify::{Asked, Candidates, Evidence, FileEvidence, FolderEvidence, verify};
+use makoto_data::{ATTESTATION, Dataset, Package, PackageError, attestation_path};
+
+use crate::failure::Failure;
+use crate::progress::Bar;
+use crate::screen::{self, Detail, Plain};
+
+use super::Output;
+
+/// The verdict on a package.
+pub(crate) struct Judged {
+    /// On the whole.
+    pub(crate) report: Report,
+    /// On each dataset, by its name in the package.
+    pub(crate) datasets: Vec<(String, Report)>,
+}
+
+/// What is asked of a package.
+pub(crate) struct AskedOfPackage<'a> {
+    pub(crate) asked: Asked<'a>,
+    /// The one dataset that is to be looked at.
+    pub(crate) member: Option<&'a str>,
+}
+
+/// Whether the data at `path` is to be judged as a package: a ZIP file without an attestation
+/// beside it, which would make it data as any other.
+pub(crate) fn is_package(path: &Path) -> Result<bool, Failure> {
+    let beside = attestation_path(path)?.symlink_metadata().is_ok();
+    Ok(!beside && Package::is_likely(path)?)
+}
+
+/// Judges the package at `path`. One that is not sound fails; one that cannot be read within the
+/// budget cannot be told.
+pub(crate) fn judge(
+    path: &Path,
+    asked: &AskedOfPackage<'_>,
+    now: &DateTime,
+) -> Result<Judged, Failure> {
+    match Package::open(path).and_then(|package| judge_open(&package, asked, now)) {
+        Ok(judged) => judged,
+        Err(error) => refused(path, error, now),
+    }
+}
+
+/// Judges a package that is open.
+pub(crate) fn judge_open(
+    package: &Package,
+    asked: &AskedOfPackage<'_>,
+    now: &DateTime,
+) -> Result<Result<Judged, Failure>, PackageError> {
+    let attestations = match Attestation::parse_file(&package.attestation()?) {
+        Ok(attestations) => attestations,
+        Err(error) => return Ok(Ok(Judged::whole(refusal(&error, now.clone())))),
+    };
+    let mut datasets = package.datasets();
+    if let Some(member) = asked.member {
+        datasets.retain(|dataset| {
+            let name = dataset.name().trim_end_matches('/');
+            name == member || name.strip_prefix("data/") == Some(member)
+        });
+    }
+    if datasets.is_empty() {
+        let message = "the package holds no such data, or none at all";
+        let check = Check::new("V3", Outcome::Fail, "", message);
+        return Ok(Ok(Judged::whole(Report::from_checks(
+            vec![check],
+            now.clone(),
+        ))));
+    }
+    let candidates = Candidates::read(attestations.clone());
+    let bar = Bar::reading(package.path());
+    let progress = |bytes| bar.add(bytes);
+    let mut judged = Vec::new();
+    let mut members_of: HashMap<Digest, usize> = HashMap::new();
+    for dataset in datasets {
+        let evidence = evidence(package, &dataset, &candidates, &asked.asked, &progress)?;
+        let sha256 = evidence.sha256();
+        let members = members_of.entry(sha256).or_default();
+        *members += 1;
+        let subjects = attestations
+            .iter()
+            .map(|one| one.subjects().filter(|d| *d == sha256).count());
+        let subjects = subjects.max().unwrap_or_default();
+        let report = match subjects {
+            0 => uncovered(
+                "no subject of ATTESTATION.json has its sha256",
+                &sha256,
+                now,
+            ),
+            few if few < *members => uncovered(
+                "another member has the bytes of that one subject",
+                &sha256,
+                now,
+            ),
+            _ => verify(&candidates, &evidence, &asked.asked, now.clone()),
+        };
+        judged.push((dataset.name().to_owned(), report));
+    }
+    package.refuse_changed()?;
+    let further = package.further().len();
+    Ok(Ok(Judged::of(judged, further, now)))
+}
+
+fn uncovered(what: &str, sha256: &Digest, now: &DateTime) -> Report {
+    let check = Check::new(
+        "V3",
+        Outcome::Fail,
+        "",
+        format!("is not attested: {what}, {sha256}"),
+    );
+    Report::from_checks(vec![check], now.clone())
+}
+
+/// What is found in a dataset when it is read as the statement about it says.
+fn evidence(
+    package: &Package,
+    dataset: &Dataset,
+    candidates: &Candidates,
+    asked: &Asked<'_>,
+    progress: &makoto_data::Progress<'_>,
+) -> Result<Evidence, PackageError> {
+    let member = match dataset {
+        Dataset::File { member } => member,
+        Dataset::Folder { prefix } => {
+            return Ok(Evidence::Folder(FolderEvidence {
+                found: package.digest_folder(prefix, progress)?,
+                stored: None,
+                unlisted: None,
+            }));
+        }
+    };
+    let to_try = candidates.settings_to_try(asked.name).cloned();
+    let mut found = package.digest(member, to_try.as_ref(), progress)?;
+    let mut counted_with = to_try;
+    let wanted = candidates
+        .settings_for(&found.sha256, asked.name)
+        .flatten()
+        .cloned();
+    if wanted != counted_with {
+        found = package.digest(member, wanted.as_ref(), &|_| {})?;
+        counted_with = wanted;
+    }
+    let records: Option<(Settings, Result<Records, RecordError>)> = counted_with.zip(found.records);
+    Ok(Evidence::File(Box::new(FileEvidence {
+        sha256: found.sha256,
+        bytes: found.bytes,
+        records,
+    })))
+}
+
+/// The report on a package that is not sound, or the failure to read it.
+fn refused(path: &Path, error: PackageError, now: &DateTime) -> Result<Judged, Failure> {
+    let shown = path.to_string_lossy();
+    let message = format!("no attestation lies beside {shown}, and it {error}");
+    let report = match error {
+        PackageError::Form(_) => {
+            let check = Check::new("V1", Outcome::Fail, "", message);
+            Report::from_checks(vec![check], now.clone())
+        }
+        PackageError::Budget(_) => {
+            let check = Check::new("V1", Outcome::Skip, "", message);
+            Report::unknown(check, now.clone())
+        }
+        PackageError::Data(error) => return Err(error.into()),
+        PackageError::Io(error) => {
+            let shown = Plain(&shown);
+            return Err(Failure::usage(format!("cannot read {shown}: {error}")));
+        }
+    };
+    Ok(Judged::whole(report))
+}
+
+impl Judged {
+    fn whole(report: Report) -> Self {
+        Self {
+            report,
+            datasets: Vec::new(),
+        }
+    }
+
+    /// The verdict on all: as good as the worst.
+    fn of(datasets: Vec<(String, Report)>, further: usize, now: &DateTime) -> Self {
+        let message = format!("the package has one {ATTESTATION}");
+        let mut checks = vec![Check::new("V1", Outcome::Pass, ATTESTATION, message)];
+        for (name, report) in &datasets {
+            checks.extend(report.checks.iter().map(|check| Check {
+                path: format!("{name} {}", check.path).trim_end().to_owned(),
+                ..check.clone()
+            }));
+        }
+        if further > 0 {
+            let message =
+                format!("{further} further statement(s) in the package were not looked at");
+            checks.push(Check::new(
+                "L2.V.9",
+                Outcome::Skip,
+                "attestations/",
+                message,
+            ));
+        }
+        let mut report = Report::from_checks(checks, now.clone());
+        let has = |verdict| datasets.iter().any(|(_, report)| report.verdict == verdict);
+        report.verdict = match (has(Verdict::Fail), has(Verdict::Unknown)) {
+            (true, _) => Verdict::Fail,
+            (_, true) => Verdict::Unknown,
+            _ => Verdict::Pass,
+        };
+        if report.verdict == Verdict::Pass {
+            report.level = datasets.iter().filter_map(|(_, report)| report.level).min();
+            let lineages = datasets.iter().map(|(_, report)| report.lineage_level);
+            report.lineage_level = lineages.min().flatten();
+        }
+        if let [(name, only)] = datasets.as_slice() {
+            report.attestation = only.attestation.clone();
+            report.subject = only.subject.clone();
+            if let Some(subject) = &mut report.subject {
+                subject.member = Some(name.clone());
+            }
+        }
+        report.facts = datasets
+            .iter()
+            .flat_map(|(name, report)| {
+                report.facts.iter().map(move |fact| makoto::report::Fact {
+                    path: format!("{name} {}", fact.path),
+                    ..fact.clone()
+                })
+            })
+            .collect();
+        Self { report, datasets }
+    }
+
+    /// Shows the verdict. Returns the exit status.
+    pub(crate) fn show(&self, path: &Path, output: Output, detail: Detail) {
+        let shown = path.to_string_lossy();
+        match (output, self.datasets.as_slice()) {
+            (Output::Json, _) => screen::json(&self.to_json()),
+            (_, []) => screen::report(&shown, &self.report, detail),
+            (_, datasets) => {
+                for (name, report) in datasets {
+                    screen::report(&format!("{shown} {name}"), report, detail);
+                }
+                if datasets.len() > 1 {
+                    let passed = datasets.iter().filter(|(_, r)| r.verdict == Verdict::Pass);
+                    let (passed, all) = (passed.count(), datasets.len());
+                    let shown = Plain(&shown);
+                    screen::result(format!("{shown}: {passed} of {all} datasets pass"));
+                }
+            }
+        }
+    }
+
+    fn to_json(&self) -> Json {
+        let members = self.datasets.iter().map(|(name, report)| {
+            let subject = report.subject.as_ref().map(|subject| subject.name.as_str());
+            Json::from([
+                ("name", name.as_str().into()),
+                ("verdict", report.verdict.as_str().into()),
+                ("subject", subject.into()),
+                ("attestation", report.attestation.clone().into()),
+            ])
+        });
+        let mut json = self.report.to_json();
+        if let Json::Object(object) = &mut json {
+            object.insert("members", members.collect());
+        }
+        json
+    }
+}

@@ -1,0 +1,155 @@
+//! `--store DIR`: where attestations are kept, and found by digest, besides those that lie
+//! beside their data.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use makoto::attestation::Attestation;
+use makoto::digest::Digest;
+use makoto_data::{Catalog, Kept, Store, StoreError, Stored};
+
+use crate::failure::Failure;
+use crate::screen::{self, Plain};
+
+/// Stores of attestations.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Stores")]
+pub(crate) struct StoreArgs {
+    /// A store of attestations, a folder (repeatable) [default: $MAKOTO_STORE, if set]
+    #[arg(long = "store", value_name = "DIR")]
+    stores: Vec<PathBuf>,
+}
+
+/// The variable that names a store when no option does.
+const VARIABLE: &str = "MAKOTO_STORE";
+
+impl StoreArgs {
+    /// The folders, and whether they were named by the environment.
+    pub(crate) fn roots(&self) -> (Vec<PathBuf>, bool) {
+        let named = std::env::var_os(VARIABLE).filter(|named| !named.is_empty());
+        match named {
+            Some(named) if self.stores.is_empty() => (vec![named.into()], true),
+            _ => (self.stores.clone(), false),
+        }
+    }
+
+    /// Everything in the stores. One that only the environment names need not be there yet.
+    pub(crate) fn catalog(&self) -> Result<Catalog, Failure> {
+        let (roots, by_environment) = self.roots();
+        let mut catalog = Catalog::new();
+        for root in roots {
+            let shown = root.to_string_lossy();
+            match (by_environment, root.exists()) {
+                (true, false) => {
+                    let shown = Plain(&shown);
+                    screen::note(format!(
+                        "note: {VARIABLE} names {shown}, which is not there"
+                    ));
+                    continue;
+                }
+                (true, true) => screen::note(format!(
+                    "note: looking in {} as well, which {VARIABLE} names",
+                    Plain(&shown)
+                )),
+                (false, _) => {}
+            }
+            catalog.add_store(Store::open(&root)?);
+        }
+        Ok(catalog)
+    }
+
+    /// Everything in the stores that are about to be written, and may not be there yet.
+    pub(crate) fn catalog_so_far(&self) -> Result<Catalog, Failure> {
+        let mut catalog = Catalog::new();
+        for root in self.roots().0 {
+            match Store::open(&root) {
+                Ok(store) => catalog.add_store(store),
+                Err(StoreError::NotAStore { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(catalog)
+    }
+
+    /// The stores, to be written; made where they are not.
+    pub(crate) fn create(&self) -> Result<Vec<Store>, Failure> {
+        let (roots, _) = self.roots();
+        roots.iter().map(|root| Ok(Store::create(root)?)).collect()
+    }
+
+    /// Looks whether the stores can be written, and lie outside the data: what is put into
+    /// folders that are attested would change them.
+    pub(crate) fn rehearse(&self, data: &[&Path]) -> Result<(), Failure> {
+        for root in self.roots().0 {
+            let place = canonical(&root);
+            if let Some(data) = data.iter().find(|data| place.starts_with(canonical(data))) {
+                let (root, data) = (root.to_string_lossy(), data.to_string_lossy());
+                return Err(Failure::usage(format!(
+                    "the store {} is in the data {}, which it would change",
+                    Plain(&root),
+                    Plain(&data)
+                ))
+                .hint("name a store somewhere else"));
+            }
+            Store::rehearse(&root)?;
+        }
+        Ok(())
+    }
+}
+
+/// The path without links, as far as it is there.
+fn canonical(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    for above in absolute.ancestors() {
+        if let Ok(canonical) = above.canonicalize() {
+            let rest = absolute.strip_prefix(above).unwrap_or(Path::new(""));
+            return canonical.join(rest);
+        }
+    }
+    absolute
+}
+
+/// What came of putting a statement into a store.
+#[derive(Debug, Clone)]
+pub(crate) struct InStore {
+    /// The store.
+    pub(crate) root: PathBuf,
+    /// The file in it.
+    pub(crate) path: PathBuf,
+    /// The statement, and what was done.
+    pub(crate) stored: Stored,
+}
+
+impl InStore {
+    /// Puts each of `documents` into each of `stores`.
+    pub(crate) fn put(stores: &[Store], documents: &[Vec<u8>]) -> Result<Vec<Self>, Failure> {
+        let mut all = Vec::new();
+        for store in stores {
+            for document in documents {
+                let stored = store.put(document)?;
+                all.extend(stored.into_iter().map(|stored| Self {
+                    root: store.root().to_owned(),
+                    path: store.path_of(&stored.id),
+                    stored,
+                }));
+            }
+        }
+        Ok(all)
+    }
+
+    pub(crate) fn word(&self) -> &'static str {
+        match self.stored.outcome {
+            Kept::New => "new",
+            Kept::Unchanged => "unchanged",
+            Kept::Added => "added",
+        }
+    }
+}
+
+/// Every attestation of data with this digest, the one to take last: the newest statement of
+/// several is the one that counts.
+pub(crate) fn newest_last(catalog: &Catalog, sha256: &Digest) -> Result<Vec<Attestation>, Failure> {
+    let found = catalog.about(sha256)?.into_iter().rev();
+    let envelopes = found.flat_map(|found| found.further.into_iter().chain([found.attestation]));
+    Ok(envelopes.collect())
+}

@@ -1,0 +1,434 @@
+//! Putting statements where they belong, and telling what was done.
+
+use std::path::{Path, PathBuf};
+
+use makoto::attestation::Attestation;
+use makoto::digest::Digest;
+use makoto::json::Json;
+use makoto::secret::Masked;
+use makoto::statement::{Times, same_facts};
+use makoto_data::{
+    Outcome, Pending, Sidecar, Store, Written, attestation_path, plan_manifest, write_group,
+    write_manifest,
+};
+use makoto_objects::ObjectUrl;
+
+use crate::batch::Done;
+use crate::command::Output;
+use crate::command::attest::WriteArgs;
+use crate::command::store::InStore;
+use crate::dataset::Measured;
+use crate::defaults::Value;
+use crate::draft::Finished;
+use crate::failure::Failure;
+use crate::object;
+use crate::screen::{self, Plain};
+
+/// How a statement is written.
+#[derive(Debug, Clone)]
+pub(crate) struct Writing<'a> {
+    pub(crate) args: &'a WriteArgs,
+    pub(crate) times: Times,
+    pub(crate) output: Output,
+}
+
+/// Where a statement is now.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Put {
+    /// Attestation files, with what became of each.
+    pub(crate) sidecars: Vec<(PathBuf, Written)>,
+    /// Stores.
+    pub(crate) stores: Vec<InStore>,
+}
+
+impl Writing<'_> {
+    /// Writes the statement beside each of `data` and into the stores, after looking whether all
+    /// can be written, and tells what was done.
+    pub(crate) fn write(&self, data: &[Measured], finished: &Finished) -> Result<(), Failure> {
+        let put = self.put(data, finished)?;
+        self.tell(data, finished, &put);
+        Ok(())
+    }
+
+    /// What [`Writing::put`] would do, without doing it.
+    pub(crate) fn plan(
+        &self,
+        data: &[Measured],
+        finished: &Finished,
+    ) -> Result<Vec<Written>, Failure> {
+        let existing = self.args.existing();
+        if let Some(url) = self.beside_object(data)? {
+            let (sidecar, there) = object::read_beside(&url)?;
+            let (written, _) = sidecar.revise(there, &finished.bytes, existing, self.times)?;
+            return Ok(vec![written]);
+        }
+        let sidecars = self.sidecars(data)?;
+        let plan = |sidecar: &Sidecar| sidecar.plan(&finished.bytes, existing, self.times);
+        let planned: Result<Vec<_>, _> = sidecars.iter().map(plan).collect();
+        let planned = planned?;
+        for (folder, manifest) in self.manifests(data) {
+            plan_manifest(folder, manifest, existing)?;
+        }
+        Ok(planned)
+    }
+
+    /// Writes the statement beside each of `data` and into the stores, after looking whether all
+    /// can be written.
+    pub(crate) fn put(&self, data: &[Measured], finished: &Finished) -> Result<Put, Failure> {
+        self.plan(data, finished)?;
+        let existing = self.args.existing();
+        for (folder, manifest) in self.manifests(data) {
+            write_manifest(folder, manifest, existing)?;
+        }
+        let mut sidecars = Vec::new();
+        if let Some(url) = self.beside_object(data)? {
+            sidecars.push(object::write_beside(
+                &url,
+                &finished.bytes,
+                existing,
+                self.times,
+            )?);
+            return self.put_further(data, finished, sidecars);
+        }
+        for (index, sidecar) in self.sidecars(data)?.iter().enumerate() {
+            let readers = data.get(index).or(data.first());
+            let readers = readers.map_or(sidecar.path(), |data| data.path.as_path());
+            let written = sidecar.write(&finished.bytes, readers, existing, self.times)?;
+            sidecars.push((sidecar.path().to_owned(), written));
+        }
+        self.put_further(data, finished, sidecars)
+    }
+
+    /// Writes each statement beside its dataset and into the stores, waiting for the disk once
+    /// for many. What becomes of one does not touch the others.
+    pub(crate) fn put_many(&self, many: &[(Measured, Finished)]) -> Vec<Result<Put, Failure>> {
+        let sidecars: Vec<_> = many
+            .iter()
+            .map(|(data, _)| match (&data.manifest, &data.object) {
+                (None, None) if !self.args.no_sidecar => {
+                    attestation_path(&data.path).ok().map(Sidecar::at)
+                }
+                // A folder has two files to be written, one before the other; an object has none.
+                _ => None,
+            })
+            .collect();
+        let pending: Vec<_> = many
+            .iter()
+            .zip(&sidecars)
+            .filter_map(|((data, finished), sidecar)| {
+                Some(Pending {
+                    sidecar: sidecar.as_ref()?,
+                    statement: &finished.bytes,
+                    data: &data.path,
+                })
+            })
+            .collect();
+        let mut written = write_group(&pending, self.args.existing(), self.times).into_iter();
+        let each = many.iter().zip(&sidecars);
+        each.map(|((data, finished), sidecar)| {
+            let data = std::slice::from_ref(data);
+            match (sidecar, sidecar.as_ref().and_then(|_| written.next())) {
+                (Some(sidecar), Some(written)) => {
+                    let sidecars = vec![(sidecar.path().to_owned(), written?)];
+                    self.put_further(data, finished, sidecars)
+                }
+                _ => self.put(data, finished),
+            }
+        })
+        .collect()
+    }
+
+    /// The object beside which the statement about `data` is to be written.
+    fn beside_object(&self, data: &[Measured]) -> Result<Option<ObjectUrl>, Failure> {
+        let is_named = self.args.out.is_some() || self.args.no_sidecar;
+        match data {
+            _ if is_named || data.iter().all(|data| data.object.is_none()) => Ok(None),
+            [one] => object::url_of(&one.path),
+            _ => Err(
+                Failure::usage("an object must be the only output of its statement")
+                    .hint("attest it by itself, or name one file for the statement with --out"),
+            ),
+        }
+    }
+
+    /// Puts what the sidecars have into the stores.
+    fn put_further(
+        &self,
+        data: &[Measured],
+        finished: &Finished,
+        sidecars: Vec<(PathBuf, Written)>,
+    ) -> Result<Put, Failure> {
+        let stores = self.put_into_stores(data, finished, &sidecars).map_err(|failure| {
+            match (sidecars.is_empty(), &failure.hint) {
+                (true, _) | (_, Some(_)) => failure,
+                (false, None) => failure.hint(
+                    "the attestation beside the data was written; run the command again when the store can be",
+                ),
+            }
+        })?;
+        Ok(Put { sidecars, stores })
+    }
+
+    fn sidecars(&self, data: &[Measured]) -> Result<Vec<Sidecar>, Failure> {
+        let paths: Vec<_> = data.iter().map(|data| data.path.as_path()).collect();
+        self.args.sidecars(&paths)
+    }
+
+    /// Manifests that are written beside folders.
+    fn manifests<'d>(
+        &self,
+        data: &'d [Measured],
+    ) -> impl Iterator<Item = (&'d Path, &'d makoto::manifest::Manifest)> {
+        let beside = !self.args.no_manifest && !self.args.no_sidecar;
+        let data = data.iter().filter(move |_| beside);
+        data.filter_map(|data| Some((data.path.as_path(), data.manifest.as_ref()?)))
+    }
+
+    /// Puts the statement that the sidecars now have into the stores.
+    fn put_into_stores(
+        &self,
+        data: &[Measured],
+        finished: &Finished,
+        written: &[(PathBuf, Written)],
+    ) -> Result<Vec<InStore>, Failure> {
+        let mut all = Vec::new();
+        for store in self.args.store.create()? {
+            let mut documents = Vec::new();
+            for (path, written) in written {
+                documents.push(document(finished, path, written)?);
+            }
+            if documents.is_empty() {
+                let known = self.known(&store, data, finished)?;
+                documents.push(known.unwrap_or_else(|| finished.bytes.clone()));
+            }
+            documents.dedup();
+            all.extend(InStore::put(&[store], &documents)?);
+        }
+        Ok(all)
+    }
+
+    /// The document of a statement with the same facts that the store has already.
+    fn known(
+        &self,
+        store: &Store,
+        data: &[Measured],
+        finished: &Finished,
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(first) = data.first() else {
+            return Ok(None);
+        };
+        for there in store.about(&first.sha256)? {
+            let statement = &there.attestation.statement;
+            if same_facts(statement, &finished.statement, self.times) {
+                return Ok(Sidecar::at(there.place.file().to_owned()).read()?);
+            }
+        }
+        Ok(None)
+    }
+
+    fn tell(&self, data: &[Measured], finished: &Finished, put: &Put) {
+        finished.masked.iter().for_each(tell_masked);
+        from_file(finished).iter().for_each(screen::note);
+        if self.output == Output::Json {
+            screen::json(&told_as_json(finished, put));
+            return;
+        }
+        self.show(data, put);
+        not_given(finished).iter().for_each(screen::note);
+    }
+
+    /// Shows what was measured and what became of the attestations.
+    pub(crate) fn show(&self, data: &[Measured], put: &Put) {
+        let say = |line: String| match self.output {
+            Output::Aside => screen::note(line),
+            _ => screen::result(line),
+        };
+        for data in data {
+            let shown = data.path.to_string_lossy();
+            say(format!("{}: sha256 {}", Plain(&shown), data.sha256));
+            if let Some((_, records)) = &data.records {
+                say(format!(
+                    "  records:     {}, root {}",
+                    records.count, records.root
+                ));
+            }
+            if let Some(manifest) = &data.manifest {
+                say(format!("  files:       {}", manifest.len()));
+            }
+        }
+        for (path, written) in &put.sidecars {
+            let word = word(written.outcome);
+            let path = path.to_string_lossy();
+            say(format!("  attestation: {} ({word})", Plain(&path)));
+        }
+        let (_, by_environment) = self.args.store.roots();
+        let why = if by_environment {
+            ", named by MAKOTO_STORE"
+        } else {
+            ""
+        };
+        for one in &put.stores {
+            let (root, word) = (one.root.to_string_lossy(), one.word());
+            say(format!("  store:       {} ({word}{why})", Plain(&root)));
+        }
+    }
+}
+
+/// The document of the statement that a sidecar has: one that was there already keeps its
+/// moments, and must not come into a store under another id.
+fn document(finished: &Finished, path: &Path, written: &Written) -> Result<Vec<u8>, Failure> {
+    if written.id == Digest::of(&finished.bytes) {
+        return Ok(finished.bytes.clone());
+    }
+    let bytes = match object::url_of(path)? {
+        Some(url) => object::read(&url)?,
+        None => Sidecar::at(path.to_owned()).read()?,
+    };
+    let bytes = bytes.unwrap_or_default();
+    let documents = Attestation::documents(&bytes).unwrap_or_default();
+    let same = documents.iter().find(|(_, one)| one.id == written.id);
+    let (document, _) = same.ok_or_else(|| {
+        let shown = path.to_string_lossy();
+        Failure::usage(format!("{} changed while it was read", Plain(&shown)))
+    })?;
+    Ok(document.to_vec())
+}
+
+/// What became of one of many.
+pub(crate) fn done(data: &Measured, finished: &Finished, put: &Put) -> Done {
+    let sidecar = put
+        .sidecars
+        .first()
+        .map(|(_, written)| word(written.outcome));
+    let outcome = sidecar.or(put.stores.first().map(InStore::word));
+    let outcome = outcome.unwrap_or("unchanged");
+    let shown = data.path.to_string_lossy();
+    let mut line = format!("{}: {outcome}, sha256 {}", Plain(&shown), data.sha256);
+    if let Some((_, records)) = &data.records {
+        line.push_str(&counted(records.count, "record"));
+    }
+    if let Some(manifest) = &data.manifest {
+        line.push_str(&counted(manifest.len() as u64, "file"));
+    }
+    let masked = finished.masked.iter().map(masked);
+    Done {
+        word: if outcome == "new" {
+            "attested"
+        } else {
+            outcome
+        },
+        status: 0,
+        line,
+        json: told_as_json(finished, put),
+        notes: masked
+            .chain(from_file(finished))
+            .chain(not_given(finished))
+            .collect(),
+    }
+}
+
+fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!(", {count} {noun}{plural}")
+}
+
+/// Tells that a secret was masked.
+pub(crate) fn tell_masked(one: &Masked) {
+    screen::note(masked(one));
+}
+
+fn masked(masked: &Masked) -> String {
+    format!(
+        "masked: {} ({}); the value is not in the statement",
+        Plain(&masked.path),
+        Plain(&masked.why)
+    )
+}
+
+/// What is said of values that nobody typed.
+fn from_file(finished: &Finished) -> Option<String> {
+    let place = finished.from_file.first().and_then(Value::place)?;
+    let keys = keys(&finished.from_file).join(", ");
+    Some(format!("note: from {}: {keys}", Plain(&place.file)))
+}
+
+/// What is said of facts that should have been given. What the data does not have, such as
+/// records, nobody can give.
+fn not_given(finished: &Finished) -> Option<String> {
+    let can_be_given = |path: &&str| path.starts_with("predicate.");
+    let paths = finished.warnings.iter().map(|check| check.path.as_str());
+    let paths: Vec<_> = paths.filter(can_be_given).collect();
+    (!paths.is_empty()).then(|| {
+        let paths = paths.join(", ");
+        format!("note: recommended and not given: {}", Plain(&paths))
+    })
+}
+
+/// What was written, for a program.
+pub(crate) fn told_as_json(finished: &Finished, put: &Put) -> Json {
+    let written = put.sidecars.iter().map(|(path, written)| {
+        Json::from([
+            ("path", path.to_string_lossy().into_owned().into()),
+            ("outcome", word(written.outcome).into()),
+            ("attestation", format!("sha256:{}", written.id).into()),
+        ])
+    });
+    let stored = put.stores.iter().map(|one| {
+        Json::from([
+            ("store", one.root.to_string_lossy().into_owned().into()),
+            ("path", one.path.to_string_lossy().into_owned().into()),
+            ("outcome", one.word().into()),
+            ("attestation", format!("sha256:{}", one.stored.id).into()),
+        ])
+    });
+    let masked = finished.masked.iter().map(|masked| {
+        Json::from([
+            ("path", masked.path.as_str().into()),
+            ("why", masked.why.as_str().into()),
+        ])
+    });
+    let warnings = finished.warnings.iter().map(|check| {
+        Json::from([
+            ("id", check.id.into()),
+            ("path", check.path.as_str().into()),
+            ("message", check.message.as_str().into()),
+        ])
+    });
+    let subject = finished.statement.get("subject");
+    let config = finished.from_file.iter().filter_map(|value| {
+        let place = value.place()?;
+        Some(Json::from([
+            ("key", value.key.into()),
+            ("file", place.file.as_str().into()),
+            ("line", place.line.into()),
+            ("section", place.section.as_str().into()),
+        ]))
+    });
+    Json::from([
+        ("config", config.collect()),
+        ("subject", subject.cloned().into()),
+        ("written", written.chain(stored).collect()),
+        ("masked", masked.collect()),
+        ("warnings", warnings.collect()),
+    ])
+}
+
+/// The keys of these values, each once.
+fn keys(values: &[Value]) -> Vec<&'static str> {
+    let mut keys = Vec::new();
+    for value in values {
+        if !keys.contains(&value.key) {
+            keys.push(value.key);
+        }
+    }
+    keys
+}
+
+fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::New => "new",
+        Outcome::Unchanged => "unchanged",
+        Outcome::Replaced => "replaced",
+        Outcome::Appended => "appended",
+    }
+}
