@@ -1,12 +1,15 @@
 //! A dataset on disk, measured: what goes into a subject or an input.
 
 use std::ffi::OsStr;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use makoto::attestation::Attestation;
+use makoto::config::{NameParts, NameTemplate};
 use makoto::digest::Digest;
-use makoto::exclude::{FolderSettings, Pattern};
+use makoto::exclude::Pattern;
+use makoto::folder::FolderSettings;
 use makoto::json::{Json, Object};
 use makoto::manifest::Manifest;
 use makoto::record::{
@@ -16,12 +19,13 @@ use makoto::report::Level;
 use makoto::shape::Shape as _;
 use makoto::statement::{FOLDER_ANNOTATION, RECORDS_ANNOTATION, Statement};
 use makoto_data::{
-    Catalog, Fingerprint, Links, Progress, Sidecar, apparent_compression, attestation_path,
-    digest_file, digest_folder, digest_table, place_of,
+    Catalog, Fingerprint, Links, Missing, Progress, Sidecar, Stream, apparent_compression,
+    attestation_path, digest_file, digest_folder, digest_listed, digest_table, place_of,
 };
 
 use crate::command::newest_last;
 use crate::failure::Failure;
+use crate::object::{self, OBJECT_ANNOTATION, Place};
 use crate::progress::Bar;
 use crate::screen::Plain;
 use crate::table::{self, table_format};
@@ -110,6 +114,15 @@ impl RecordArgs {
 
     /// The settings for the file at `path`; `None` when its records are not to be counted.
     pub(crate) fn settings(&self, path: &Path) -> Result<Option<Settings>, Failure> {
+        self.settings_of(path, || Ok(apparent_compression(path)?))
+    }
+
+    /// The settings for data called `path`, with the compression that its first bytes show.
+    fn settings_of(
+        &self,
+        path: &Path,
+        compression: impl FnOnce() -> Result<Compression, Failure>,
+    ) -> Result<Option<Settings>, Failure> {
         let extension = plain_name(path).extension().map(|e| e.to_ascii_lowercase());
         let extension = extension
             .as_ref()
@@ -131,7 +144,7 @@ impl RecordArgs {
             self.refuse_leftovers("needs --format csv or jsonl", false, false)?;
             return Ok(Some(settings));
         }
-        settings.compression = Some(apparent_compression(path)?);
+        settings.compression = Some(compression()?);
         match format {
             Format::Csv => {
                 self.refuse_leftovers("needs JSON Lines", true, false)?;
@@ -198,6 +211,10 @@ pub(crate) struct Measured {
     pub(crate) excluded: usize,
     /// State of a file; a folder has one for each of its files.
     pub(crate) fingerprint: Option<Fingerprint>,
+    /// Where it is, if it is in an object store.
+    pub(crate) object: Option<Place>,
+    /// Whether only listed files of the folder were read.
+    pub(crate) is_listed: bool,
 }
 
 /// What a dataset is called on disk.
@@ -254,22 +271,28 @@ impl Measured {
         bad_records: BadRecords,
     ) -> Result<Self, Failure> {
         let bar = Bar::reading(path);
-        let progress = |bytes| bar.add(bytes);
+        Self::read_telling(path, args, bad_records, &|bytes| bar.add(bytes))
+    }
+
+    /// As [`Measured::read`], telling `progress` of the bytes.
+    pub(crate) fn read_telling(
+        path: &Path,
+        args: &RecordArgs,
+        bad_records: BadRecords,
+        progress: &Progress<'_>,
+    ) -> Result<Self, Failure> {
+        if let Some(url) = object::url_of(path)? {
+            return object::measure(&url, args, bad_records, progress);
+        }
         if path.is_dir() {
-            return Self::read_folder(path, args, bad_records, &progress);
+            return Self::read_folder(path, args, bad_records, progress);
         }
         if bad_records == BadRecords::Refuse && !args.exclude.is_empty() {
             return Err(Failure::usage("--exclude needs a folder"));
         }
         let settings = args.settings(path)?;
-        let digest = digest_file(path, settings.as_ref(), &progress, None)?;
-        let records = match (settings, digest.records) {
-            (Some(settings), Some(Ok(records))) => Some((settings, records)),
-            (_, Some(Err(error))) if bad_records == BadRecords::Refuse => {
-                return Err(records_refused(path, &error));
-            }
-            _ => None,
-        };
+        let digest = digest_file(path, settings.as_ref(), progress, None)?;
+        let records = counted(path, settings, digest.records, bad_records)?;
         Ok(Self {
             path: path.to_owned(),
             sha256: digest.sha256,
@@ -279,6 +302,70 @@ impl Measured {
             exclude: Vec::new(),
             excluded: 0,
             fingerprint: Some(digest.fingerprint),
+            object: None,
+            is_listed: false,
+        })
+    }
+
+    /// Reads the files of the folder at `root` that are named in `list`, and no others.
+    pub(crate) fn read_listed(
+        root: &Path,
+        list: Vec<PathBuf>,
+        args: &RecordArgs,
+    ) -> Result<Self, Failure> {
+        args.refuse_leftovers("needs a file, not a folder", false, false)?;
+        let name = |path: PathBuf| match path.into_os_string().into_string() {
+            Ok(name) => Ok(name.strip_prefix("./").map_or(name.clone(), str::to_owned)),
+            Err(name) => Err(Failure::usage(format!(
+                "the list names {}, which is not valid UTF-8",
+                Plain(&name.to_string_lossy())
+            ))),
+        };
+        let names: Vec<_> = list.into_iter().map(name).collect::<Result<_, _>>()?;
+        if names.is_empty() {
+            return Err(Failure::usage(
+                "the list is empty, so there is nothing to attest",
+            ));
+        }
+        let bar = Bar::reading(root);
+        let progress = |bytes| bar.add(bytes);
+        let listed = digest_listed(root, &names, args.links(), Missing::Refuse, &progress)?;
+        Ok(Self {
+            path: root.to_owned(),
+            sha256: listed.manifest.dir_hash(),
+            bytes: listed.bytes,
+            records: None,
+            manifest: Some(listed.manifest),
+            exclude: Vec::new(),
+            excluded: 0,
+            fingerprint: None,
+            object: None,
+            is_listed: true,
+        })
+    }
+
+    /// Reads data that comes once and is called `path`, and copies it.
+    pub(crate) fn of_stream(
+        path: &Path,
+        stream: Stream<'_>,
+        args: &RecordArgs,
+        bad_records: BadRecords,
+        progress: &Progress<'_>,
+        copy: Option<&mut (dyn Write + Send)>,
+    ) -> Result<Self, Failure> {
+        let settings = args.settings_of(path, || Ok(stream.apparent_compression()))?;
+        let digest = stream.digest(settings.as_ref(), progress, copy)?;
+        Ok(Self {
+            path: path.to_owned(),
+            sha256: digest.sha256,
+            bytes: digest.bytes,
+            records: counted(path, settings, digest.records, bad_records)?,
+            manifest: None,
+            exclude: Vec::new(),
+            excluded: 0,
+            fingerprint: None,
+            object: None,
+            is_listed: false,
         })
     }
 
@@ -321,6 +408,8 @@ impl Measured {
             exclude: reading.exclude,
             excluded: folder.excluded,
             fingerprint: None,
+            object: None,
+            is_listed: false,
         })
     }
 
@@ -335,6 +424,8 @@ impl Measured {
             exclude: Vec::new(),
             excluded: 0,
             fingerprint: None,
+            object: None,
+            is_listed: false,
         }
     }
 
@@ -363,8 +454,15 @@ impl Measured {
             subject.insert("mediaType", media_type(&settings).into());
         }
         if !self.exclude.is_empty() {
-            let folder = FolderSettings::new(self.exclude.clone());
+            let folder = FolderSettings::without(self.exclude.clone());
             annotations.insert(FOLDER_ANNOTATION, folder.write());
+        }
+        if self.is_listed {
+            annotations.insert(FOLDER_ANNOTATION, FolderSettings::listed().write());
+        }
+        if let Some(place) = &self.object {
+            annotations.insert(OBJECT_ANNOTATION, place.facts.clone());
+            subject.insert("uri", place.uri.as_str().into());
         }
         if !annotations.is_empty() {
             subject.insert("annotations", Json::Object(annotations));
@@ -378,9 +476,16 @@ impl Measured {
     /// An attestation that lies beside it and is about other bytes is an error: the input is not
     /// what it was attested to be.
     pub(crate) fn attested(&self, stores: &Catalog) -> Result<Option<Attested>, Failure> {
-        let sidecar = Sidecar::at(attestation_path(&self.path)?);
+        let (sidecar, bytes) = match object::url_of(&self.path)? {
+            Some(url) => object::read_beside(&url)?,
+            None => {
+                let sidecar = Sidecar::at(attestation_path(&self.path)?);
+                let bytes = sidecar.read()?;
+                (sidecar, bytes)
+            }
+        };
         let shown = || Plain(&self.path.to_string_lossy()).to_string();
-        let Some(bytes) = sidecar.read()? else {
+        let Some(bytes) = bytes else {
             return Ok(self.said_by(&newest_last(stores, &self.sha256)?));
         };
         let attestations = Attestation::parse_file(&bytes).map_err(|error| {
@@ -420,6 +525,31 @@ impl Measured {
     }
 }
 
+/// Whether a name that was typed is a template, which gives each dataset a name of its own.
+pub(crate) fn is_template(name: &str) -> bool {
+    ["{stem}", "{file}", "{parent}"]
+        .iter()
+        .any(|place| name.contains(place))
+}
+
+/// The name that `typed` gives the dataset at `path`.
+pub(crate) fn named(path: &Path, is_folder: bool, typed: &str) -> Result<String, Failure> {
+    if !is_template(typed) {
+        return Ok(typed.to_owned());
+    }
+    let template = NameTemplate::parse(typed).ok_or_else(|| {
+        Failure::usage(format!(
+            "the name {typed:?} has other places than {{stem}}, {{file}} and {{parent}}"
+        ))
+    })?;
+    let named = Named::of(path, is_folder)?;
+    Ok(template.expand(NameParts {
+        stem: &named.stem,
+        file: &named.file,
+        parent: &named.parent,
+    }))
+}
+
 /// An attestation of a dataset.
 #[derive(Debug, Clone)]
 pub(crate) struct Attested {
@@ -427,6 +557,22 @@ pub(crate) struct Attested {
     pub(crate) name: String,
     /// The URI by which other statements refer to it.
     pub(crate) reference: String,
+}
+
+/// Records as they go into a statement.
+fn counted(
+    path: &Path,
+    settings: Option<Settings>,
+    records: Option<Result<Records, RecordError>>,
+    bad_records: BadRecords,
+) -> Result<Option<(Settings, Records)>, Failure> {
+    match (settings, records) {
+        (Some(settings), Some(Ok(records))) => Ok(Some((settings, records))),
+        (_, Some(Err(error))) if bad_records == BadRecords::Refuse => {
+            Err(records_refused(path, &error))
+        }
+        _ => Ok(None),
+    }
 }
 
 fn records_refused(path: &Path, error: &RecordError) -> Failure {

@@ -7,14 +7,14 @@
 use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use makoto::config::{Config, NameParts, NameTemplate, Problem};
 use makoto::limits::Limits;
 use makoto_data::{ConfigFile, ConfigFileError, Search, find_config, place_of, read_config};
 
-use crate::dataset::Named;
+use crate::dataset::{Named, named};
 use crate::failure::Failure;
 use crate::screen::Plain;
 
@@ -87,7 +87,7 @@ impl Value {
 /// The defaults for one dataset.
 #[derive(Debug, Clone)]
 pub(crate) struct Defaults {
-    source: Rc<Source>,
+    source: Arc<Source>,
     data: PathBuf,
     /// The data's path in the folder of the file; `None` when it lies elsewhere.
     inside: Option<Vec<u8>>,
@@ -182,7 +182,7 @@ impl Defaults {
             asked,
         };
         let unplaced = Self {
-            source: Rc::new(source),
+            source: Arc::new(source),
             data: PathBuf::new(),
             inside: None,
         };
@@ -197,7 +197,7 @@ impl Defaults {
             Some(inside.as_os_str().as_bytes().to_vec())
         });
         Self {
-            source: Rc::clone(&self.source),
+            source: Arc::clone(&self.source),
             data: data.to_owned(),
             inside,
         }
@@ -295,7 +295,9 @@ impl Defaults {
     pub(crate) fn name(&self, typed: Option<&str>, is_folder: bool) -> Result<Value, Failure> {
         let template = Value::built_in("name", "dataset:{stem}".to_owned());
         let mut value = self.value("name", typed).unwrap_or(template);
-        if value.from != From::Typed {
+        if value.from == From::Typed {
+            value.text = named(&self.data, is_folder, &value.text)?;
+        } else {
             let named = Named::of(&self.data, is_folder)?;
             let parts = NameParts {
                 stem: &named.stem,

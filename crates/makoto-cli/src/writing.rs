@@ -8,8 +8,13 @@ use makoto::exclude::Pattern;
 use makoto::json::Json;
 use makoto::secret::Masked;
 use makoto::statement::{Times, same_facts};
-use makoto_data::{Outcome, Sidecar, Store, Written, plan_manifest, write_manifest};
+use makoto_data::{
+    Outcome, Pending, Sidecar, Store, Written, attestation_path, plan_manifest, write_group,
+    write_manifest,
+};
+use makoto_objects::ObjectUrl;
 
+use crate::batch::Done;
 use crate::command::Output;
 use crate::command::attest::WriteArgs;
 use crate::command::store::InStore;
@@ -17,6 +22,7 @@ use crate::dataset::Measured;
 use crate::defaults::Value;
 use crate::draft::Finished;
 use crate::failure::Failure;
+use crate::object;
 use crate::screen::{self, Plain};
 
 /// How a statement is written.
@@ -52,6 +58,11 @@ impl Writing<'_> {
         finished: &Finished,
     ) -> Result<Vec<Written>, Failure> {
         let existing = self.args.existing();
+        if let Some(url) = self.beside_object(data)? {
+            let (sidecar, there) = object::read_beside(&url)?;
+            let (written, _) = sidecar.revise(there, &finished.bytes, existing, self.times)?;
+            return Ok(vec![written]);
+        }
         let sidecars = self.sidecars(data)?;
         let plan = |sidecar: &Sidecar| sidecar.plan(&finished.bytes, existing, self.times);
         let planned: Result<Vec<_>, _> = sidecars.iter().map(plan).collect();
@@ -71,12 +82,83 @@ impl Writing<'_> {
             write_manifest(folder, manifest, existing)?;
         }
         let mut sidecars = Vec::new();
+        if let Some(url) = self.beside_object(data)? {
+            sidecars.push(object::write_beside(
+                &url,
+                &finished.bytes,
+                existing,
+                self.times,
+            )?);
+            return self.put_further(data, finished, sidecars);
+        }
         for (index, sidecar) in self.sidecars(data)?.iter().enumerate() {
             let readers = data.get(index).or(data.first());
             let readers = readers.map_or(sidecar.path(), |data| data.path.as_path());
             let written = sidecar.write(&finished.bytes, readers, existing, self.times)?;
             sidecars.push((sidecar.path().to_owned(), written));
         }
+        self.put_further(data, finished, sidecars)
+    }
+
+    /// Writes each statement beside its dataset and into the stores, waiting for the disk once
+    /// for many. What becomes of one does not touch the others.
+    pub(crate) fn put_many(&self, many: &[(Measured, Finished)]) -> Vec<Result<Put, Failure>> {
+        let sidecars: Vec<_> = many
+            .iter()
+            .map(|(data, _)| match (&data.manifest, &data.object) {
+                (None, None) if !self.args.no_sidecar => {
+                    attestation_path(&data.path).ok().map(Sidecar::at)
+                }
+                // A folder has two files to be written, one before the other; an object has none.
+                _ => None,
+            })
+            .collect();
+        let pending: Vec<_> = many
+            .iter()
+            .zip(&sidecars)
+            .filter_map(|((data, finished), sidecar)| {
+                Some(Pending {
+                    sidecar: sidecar.as_ref()?,
+                    statement: &finished.bytes,
+                    data: &data.path,
+                })
+            })
+            .collect();
+        let mut written = write_group(&pending, self.args.existing(), self.times).into_iter();
+        let each = many.iter().zip(&sidecars);
+        each.map(|((data, finished), sidecar)| {
+            let data = std::slice::from_ref(data);
+            match (sidecar, sidecar.as_ref().and_then(|_| written.next())) {
+                (Some(sidecar), Some(written)) => {
+                    let sidecars = vec![(sidecar.path().to_owned(), written?)];
+                    self.put_further(data, finished, sidecars)
+                }
+                _ => self.put(data, finished),
+            }
+        })
+        .collect()
+    }
+
+    /// The object beside which the statement about `data` is to be written.
+    fn beside_object(&self, data: &[Measured]) -> Result<Option<ObjectUrl>, Failure> {
+        let is_named = self.args.out.is_some() || self.args.no_sidecar;
+        match data {
+            _ if is_named || data.iter().all(|data| data.object.is_none()) => Ok(None),
+            [one] => object::url_of(&one.path),
+            _ => Err(
+                Failure::usage("an object must be the only output of its statement")
+                    .hint("attest it by itself, or name one file for the statement with --out"),
+            ),
+        }
+    }
+
+    /// Puts what the sidecars have into the stores.
+    fn put_further(
+        &self,
+        data: &[Measured],
+        finished: &Finished,
+        sidecars: Vec<(PathBuf, Written)>,
+    ) -> Result<Put, Failure> {
         let stores = self.put_into_stores(data, finished, &sidecars).map_err(|failure| {
             match (sidecars.is_empty(), &failure.hint) {
                 (true, _) | (_, Some(_)) => failure,
@@ -147,26 +229,13 @@ impl Writing<'_> {
 
     fn tell(&self, data: &[Measured], finished: &Finished, put: &Put) {
         finished.masked.iter().for_each(tell_masked);
-        let file = finished.from_file.first().and_then(Value::place);
-        if let Some(file) = file.map(|place| &place.file) {
-            let keys = keys(&finished.from_file).join(", ");
-            screen::note(format!("note: from {}: {keys}", Plain(file)));
-        }
+        from_file(finished).iter().for_each(screen::note);
         if self.output == Output::Json {
             screen::json(&told_as_json(finished, put));
             return;
         }
         self.show(data, put);
-        // What the data does not have, such as records, nobody can give.
-        let can_be_given = |path: &&str| path.starts_with("predicate.");
-        let paths = finished.warnings.iter().map(|check| check.path.as_str());
-        let paths: Vec<_> = paths.filter(can_be_given).collect();
-        if !paths.is_empty() {
-            screen::note(format!(
-                "note: recommended and not given: {}",
-                Plain(&paths.join(", "))
-            ));
-        }
+        not_given(finished).iter().for_each(screen::note);
     }
 
     /// Shows what was measured and what became of the attestations.
@@ -220,7 +289,11 @@ fn document(finished: &Finished, path: &Path, written: &Written) -> Result<Vec<u
     if written.id == Digest::of(&finished.bytes) {
         return Ok(finished.bytes.clone());
     }
-    let bytes = Sidecar::at(path.to_owned()).read()?.unwrap_or_default();
+    let bytes = match object::url_of(path)? {
+        Some(url) => object::read(&url)?,
+        None => Sidecar::at(path.to_owned()).read()?,
+    };
+    let bytes = bytes.unwrap_or_default();
     let documents = Attestation::documents(&bytes).unwrap_or_default();
     let same = documents.iter().find(|(_, one)| one.id == written.id);
     let (document, _) = same.ok_or_else(|| {
@@ -230,13 +303,74 @@ fn document(finished: &Finished, path: &Path, written: &Written) -> Result<Vec<u
     Ok(document.to_vec())
 }
 
+/// What became of one of many.
+pub(crate) fn done(data: &Measured, finished: &Finished, put: &Put) -> Done {
+    let sidecar = put
+        .sidecars
+        .first()
+        .map(|(_, written)| word(written.outcome));
+    let outcome = sidecar.or(put.stores.first().map(InStore::word));
+    let outcome = outcome.unwrap_or("unchanged");
+    let shown = data.path.to_string_lossy();
+    let mut line = format!("{}: {outcome}, sha256 {}", Plain(&shown), data.sha256);
+    if let Some((_, records)) = &data.records {
+        line.push_str(&counted(records.count, "record"));
+    }
+    if let Some(manifest) = &data.manifest {
+        line.push_str(&counted(manifest.len() as u64, "file"));
+    }
+    let masked = finished.masked.iter().map(masked);
+    Done {
+        word: if outcome == "new" {
+            "attested"
+        } else {
+            outcome
+        },
+        status: 0,
+        line,
+        json: told_as_json(finished, put),
+        notes: masked
+            .chain(from_file(finished))
+            .chain(not_given(finished))
+            .collect(),
+    }
+}
+
+fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!(", {count} {noun}{plural}")
+}
+
 /// Tells that a secret was masked.
-pub(crate) fn tell_masked(masked: &Masked) {
-    screen::note(format!(
+pub(crate) fn tell_masked(one: &Masked) {
+    screen::note(masked(one));
+}
+
+fn masked(masked: &Masked) -> String {
+    format!(
         "masked: {} ({}); the value is not in the statement",
         Plain(&masked.path),
         Plain(&masked.why)
-    ));
+    )
+}
+
+/// What is said of values that nobody typed.
+fn from_file(finished: &Finished) -> Option<String> {
+    let place = finished.from_file.first().and_then(Value::place)?;
+    let keys = keys(&finished.from_file).join(", ");
+    Some(format!("note: from {}: {keys}", Plain(&place.file)))
+}
+
+/// What is said of facts that should have been given. What the data does not have, such as
+/// records, nobody can give.
+fn not_given(finished: &Finished) -> Option<String> {
+    let can_be_given = |path: &&str| path.starts_with("predicate.");
+    let paths = finished.warnings.iter().map(|check| check.path.as_str());
+    let paths: Vec<_> = paths.filter(can_be_given).collect();
+    (!paths.is_empty()).then(|| {
+        let paths = paths.join(", ");
+        format!("note: recommended and not given: {}", Plain(&paths))
+    })
 }
 
 /// What was written, for a program.

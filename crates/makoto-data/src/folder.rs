@@ -247,7 +247,7 @@ pub fn member_path(root: &Path, name: &str, links: Links) -> Result<PathBuf, Dat
     Ok(path)
 }
 
-fn walk_error(root: &Path, limit: usize, error: walkdir::Error) -> DataError {
+pub(crate) fn walk_error(root: &Path, limit: usize, error: walkdir::Error) -> DataError {
     let path = error.path().unwrap_or(root).to_owned();
     match error.into_io_error() {
         Some(source) => DataError::Io { path, source },
@@ -255,7 +255,11 @@ fn walk_error(root: &Path, limit: usize, error: walkdir::Error) -> DataError {
     }
 }
 
-fn check_link(path: &Path, canonical_root: &Path, links: Links) -> Result<(), DataError> {
+pub(crate) fn check_link(
+    path: &Path,
+    canonical_root: &Path,
+    links: Links,
+) -> Result<(), DataError> {
     let path_buf = || path.to_owned();
     if links == Links::Refuse {
         return Err(DataError::Link { path: path_buf() });
@@ -279,6 +283,23 @@ fn name_below(root: &Path, path: &Path) -> Result<String, DataError> {
         source,
     })?;
     Ok(name.to_owned())
+}
+
+/// Digests of `files`, in their order. Threads take the next file as they become free.
+pub(crate) fn digest_files(
+    root: &Path,
+    files: &[FolderFile],
+    progress: &Progress<'_>,
+) -> Result<Vec<Digest>, DataError> {
+    let threads = thread::available_parallelism().map_or(1, |n| n.get());
+    for_each_file(files, threads, |_, file, buffer| {
+        let path = root.join(&file.name);
+        let (digest, fingerprint) = digest_through(&path, buffer, progress)?;
+        match fingerprint == file.fingerprint {
+            true => Ok(digest),
+            false => Err(DataError::changed(&path, "it was written or replaced")),
+        }
+    })
 }
 
 /// What `work` makes of each of `files` and its place among them, in their order. Up to `threads` threads take the next

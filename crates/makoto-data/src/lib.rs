@@ -7,11 +7,15 @@
 
 mod catalog;
 mod config_file;
+mod crew;
+mod each;
 mod error;
 mod file;
 mod folder;
+mod group;
 mod inflate;
 mod library;
+mod listed;
 mod new_file;
 mod package;
 mod pipeline;
@@ -20,12 +24,15 @@ mod rows;
 mod shelf;
 mod sidecar;
 mod store;
+mod stream;
 mod table;
 
 pub use catalog::{Catalog, Found};
 pub use config_file::{
     ConfigFile, ConfigFileError, Search, Stopped, find_config, place_of, read_config,
 };
+pub use crew::share_out;
+pub use each::{each_file, is_about_data};
 pub use error::{DataError, FileKind};
 pub use file::{
     FileDigest, Fingerprint, apparent_compression, digest_file, entry_fingerprint, fingerprint,
@@ -33,6 +40,8 @@ pub use file::{
 pub use folder::{
     FolderDigest, FolderFile, Links, Listing, digest_folder, folder_files, list_folder, member_path,
 };
+pub use group::{MOST, Pending, write_group};
+pub use listed::{ListedDigest, Missing, count_unlisted, digest_listed};
 pub use new_file::NewFile;
 pub use package::{
     ATTESTATION, Dataset, MemberDigest, Package, PackageError, PackageWriter, further_name,
@@ -44,6 +53,7 @@ pub use sidecar::{
     plan_manifest, read_limited, read_manifest, write_manifest,
 };
 pub use store::{Kept, Store, StoreError, Stored, one_line};
+pub use stream::{Stream, StreamDigest};
 pub use table::{Snapshots, digest_table, snapshots};
 
 /// Is told how many more bytes were read.

@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use tempfile::NamedTempFile;
@@ -54,12 +55,14 @@ impl NewFile {
     }
 
     /// Gives the file its name, in place of what has it, and makes that last. Who may read the
-    /// file at `like` may read this one, and only they.
+    /// file at `like` may read this one, and only they; when nothing is there, who may read any
+    /// file that this program makes.
     ///
     /// # Errors
     /// When it cannot be written; what had the name still has it.
     pub fn keep(self, like: &Path) -> io::Result<()> {
-        self.keep_for_readers_of(&[like])
+        let readers = readers_of(like);
+        self.keep_with(readers | 0o600)
     }
 
     /// As [`NewFile::keep`], for a file that holds something of each of `like`: only who may read
@@ -80,38 +83,82 @@ impl NewFile {
     /// # Errors
     /// As [`NewFile::keep`].
     pub fn keep_by_umask(self) -> io::Result<()> {
-        // It can only be asked for by setting it. A file that somebody makes meanwhile is private.
-        let mask = rustix::process::umask(Mode::RWXG | Mode::RWXO);
-        rustix::process::umask(mask);
-        self.keep_with(0o666 & !mask.bits())
+        self.keep_with(usual_mode())
     }
 
     fn keep_with(mut self, mode: u32) -> io::Result<()> {
+        self.settle(mode)?;
+        let folder = folder_of(&self.target).to_owned();
+        self.take_name(Over::Anything)?;
+        // The name lasts only once the folder is on disk.
+        File::open(folder)?.sync_all()
+    }
+
+    /// Makes the bytes last, with the readers of the file at `like`.
+    pub(crate) fn settle_like(&mut self, like: &Path) -> io::Result<()> {
+        self.settle(readers_of(like) | 0o600)
+    }
+
+    fn settle(&mut self, mode: u32) -> io::Result<()> {
         let file = self.file();
         file.set_permissions(Permissions::from_mode(mode))?;
-        file.sync_all()?;
+        file.sync_all()
+    }
+
+    /// Gives a settled file its name. That lasts once the folder is on disk.
+    pub(crate) fn take_name(self, over: Over) -> io::Result<()> {
         let folder = folder_of(&self.target);
-        match self.content {
-            Content::Named(file) => {
+        match (self.content, over) {
+            (Content::Named(file), Over::Anything) => {
                 file.persist(&self.target).map_err(|error| error.error)?;
             }
-            Content::Nameless(file) => {
+            (Content::Named(file), Over::Nothing) => {
+                file.persist_noclobber(&self.target)
+                    .map_err(|error| error.error)?;
+            }
+            (Content::Nameless(file), Over::Nothing) => link(&file, &self.target)?,
+            (Content::Nameless(file), Over::Anything) => {
                 // A name can be given, but not taken over, so it goes by way of another one.
-                let own = format!("/proc/self/fd/{}", file.as_raw_fd());
-                let link = |name: &Path| {
-                    rustix::fs::linkat(CWD, &own, CWD, name, AtFlags::SYMLINK_FOLLOW)
-                        .map_err(io::Error::from)
-                };
-                let named = builder().make_in(folder, link)?;
+                let named = builder().make_in(folder, |name| link(&file, name))?;
                 named
                     .into_temp_path()
                     .persist(&self.target)
                     .map_err(|error| error.error)?;
             }
         }
-        // The name lasts only once the folder is on disk.
-        File::open(folder)?.sync_all()
+        Ok(())
     }
+}
+
+/// What has the name that a new file takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// Nothing; if something has, that is an error.
+    Nothing,
+    /// Whatever it is, it gives way.
+    Anything,
+}
+
+fn link(file: &File, name: &Path) -> io::Result<()> {
+    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+    rustix::fs::linkat(CWD, &own, CWD, name, AtFlags::SYMLINK_FOLLOW).map_err(io::Error::from)
+}
+
+/// Who may read a file that is made for the readers of the one at `like`.
+fn readers_of(like: &Path) -> u32 {
+    let mode = std::fs::metadata(like).map(|like| like.permissions().mode());
+    mode.unwrap_or_else(|_| usual_mode()) & 0o444
+}
+
+/// The mode that this process gives new files.
+fn usual_mode() -> u32 {
+    // It can only be asked for by setting it. A file that somebody makes meanwhile is private.
+    static MODE: OnceLock<u32> = OnceLock::new();
+    *MODE.get_or_init(|| {
+        let mask = rustix::process::umask(Mode::RWXG | Mode::RWXO);
+        rustix::process::umask(mask);
+        0o666 & !mask.bits()
+    })
 }
 
 const PREFIX: &str = ".makoto-";

@@ -61,7 +61,8 @@ pub(crate) fn run(
         .state
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
-    state.finish(settings.is_some())
+    // Rows are not cut from a stream of bytes; nothing is told of them here.
+    state.finish(settings.and_then(Settings::splitter).is_some())
 }
 
 /// Some whole records, or just bytes.

@@ -1,43 +1,11 @@
-//! Which files of a folder are not part of the dataset: the annotation `folder/v1` (FORMATS §2).
+//! Patterns of names that leave files of a folder out (FORMATS §2).
 //!
 //! Writers of tables leave marks beside the data, such as `_SUCCESS` and checksums. A statement
 //! that leaves them out says so, by patterns of names; everything that no pattern names is
 //! covered.
 
-use crate::document;
 use crate::json::Json;
 use crate::shape::{At, Findings, Shape};
-
-document! {
-    /// What of a folder the digest does not cover.
-    pub struct FolderSettings {
-        /// Patterns of names: a file is left out when any part of its path is so named.
-        required exclude: Vec<Pattern> = "exclude",
-    }
-    => few_patterns
-}
-
-/// Patterns of one folder. Each is tried on each part of each path, so they are few; nobody
-/// reviews more.
-const MOST: usize = 100;
-
-fn few_patterns(settings: &FolderSettings, at: &At<'_>, findings: &mut Findings) {
-    let count = settings.exclude.len();
-    if count > MOST {
-        let message = format!("has {count} patterns, more than {MOST}");
-        findings.contradiction(&at.field("exclude"), message);
-    }
-}
-
-impl FolderSettings {
-    /// Leaves out what these patterns name.
-    pub fn new(exclude: Vec<Pattern>) -> Self {
-        Self {
-            exclude,
-            extra: Default::default(),
-        }
-    }
-}
 
 /// A name of a file or folder in which `*` stands for any characters, or none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

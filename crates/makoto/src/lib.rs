@@ -13,6 +13,7 @@ pub mod dbom;
 pub mod digest;
 pub mod envelope;
 pub mod exclude;
+pub mod folder;
 pub mod json;
 pub mod limits;
 pub mod lineage;

@@ -39,6 +39,19 @@ pub struct Limits {
     pub folder_readings: usize,
     /// Bytes of a folder's manifest: about a million files with long names.
     pub manifest_bytes: usize,
+    /// Bytes of a list of paths, which is held in memory: about two million paths.
+    pub list_bytes: usize,
+    /// Bytes of one request to an object store. Large enough that asking costs nothing.
+    pub range_bytes: u64,
+    /// Requests for one object that are under way at once. Four of 4 MiB fill a fast link and
+    /// are 16 MiB of memory.
+    pub ranges_in_flight: usize,
+    /// Seconds until an object store accepts a connection.
+    pub connect_seconds: u64,
+    /// Seconds for one request to an object store with its whole answer: 4 MiB at 70 kB/s.
+    pub request_seconds: u64,
+    /// How often a request that failed is sent again. What fails four times is down.
+    pub request_retries: usize,
     /// Attestations about one digest that one look into a store reads. They are held in memory,
     /// and who may write a store can add any number.
     pub store_entries: usize,
@@ -107,6 +120,12 @@ impl Limits {
         folder_repeats: 1_000,
         folder_readings: 8,
         manifest_bytes: 256 << 20,
+        list_bytes: 256 << 20,
+        range_bytes: 4 << 20,
+        ranges_in_flight: 4,
+        connect_seconds: 10,
+        request_seconds: 60,
+        request_retries: 3,
         lineage_stages: 250_000,
         lineage_links: 2_000_000,
         lineage_bytes: 512 << 20,

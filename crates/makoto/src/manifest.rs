@@ -122,6 +122,11 @@ impl Manifest {
         self.0.get(path)
     }
 
+    /// Paths of the files, in order.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// Number of files.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -6,7 +6,7 @@ use crate::canonical::{NotCanonical, to_canonical};
 use crate::datetime::DateTime;
 use crate::digest::Digest;
 use crate::document;
-use crate::exclude::FolderSettings;
+use crate::folder::FolderSettings;
 use crate::json::{Json, Object};
 use crate::predicate::{Predicate, PredicateType};
 use crate::record::Settings;
@@ -20,7 +20,7 @@ pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 /// Key of the annotation that says how records were counted (FORMATS §3).
 pub const RECORDS_ANNOTATION: &str = "https://makoto.dev/records/v1";
 
-/// Key of the annotation that says what of a folder is not covered (FORMATS §2).
+/// Key of the annotation that says which files of a folder are covered (FORMATS §2).
 pub const FOLDER_ANNOTATION: &str = "https://makoto.dev/folder/v1";
 
 /// A statement whose form was checked. Who wrote it, and whether it is true, was not.
@@ -56,7 +56,7 @@ document! {
     pub struct Annotations {
         /// How the records were counted.
         optional records: Settings = "https://makoto.dev/records/v1",
-        /// What of a folder the digest does not cover.
+        /// Which files of a folder the digest covers.
         optional folder: FolderSettings = "https://makoto.dev/folder/v1",
     }
 }

@@ -32,8 +32,19 @@ impl Known {
         stores: Catalog,
         now: &DateTime,
     ) -> Result<Result<Self, Box<Report>>, Failure> {
+        let read = Sidecar::at(path.clone()).read();
+        Self::of(path, read, stores, now)
+    }
+
+    /// As [`Known::read`], when the file called `path` has been read.
+    pub(crate) fn of(
+        path: PathBuf,
+        read: Result<Option<Vec<u8>>, SidecarError>,
+        stores: Catalog,
+        now: &DateTime,
+    ) -> Result<Result<Self, Box<Report>>, Failure> {
         let report = |report| Ok(Err(Box::new(report)));
-        let beside = match Sidecar::at(path.clone()).read() {
+        let beside = match read {
             Ok(Some(bytes)) => match Attestation::parse_file(&bytes) {
                 Ok(attestations) => Some(attestations),
                 Err(error) => return report(refusal(&error, now.clone())),

@@ -13,6 +13,7 @@ mod origin;
 mod pack;
 pub(crate) mod package;
 mod part;
+mod pipe;
 mod run;
 mod schema;
 mod step;

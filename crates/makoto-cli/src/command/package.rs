@@ -145,6 +145,7 @@ fn evidence(
             return Ok(Evidence::Folder(Box::new(FolderEvidence {
                 found,
                 stored: None,
+                unlisted: None,
                 reading,
                 excluded: 0,
                 records,

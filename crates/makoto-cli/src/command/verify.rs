@@ -13,19 +13,23 @@ use makoto::verify::{
     verify,
 };
 use makoto_data::{
-    Catalog, DataError, FileDigest, Links, NewFile, apparent_compression, attestation_path,
-    digest_file, digest_folder, digest_table, member_path, read_manifest,
+    Catalog, DataError, Links, Missing, NewFile, Progress, Stream, StreamDigest,
+    apparent_compression, attestation_path, count_unlisted, digest_file, digest_folder,
+    digest_listed, digest_table, member_path, read_manifest,
 };
 
 use super::known::Known;
 use super::package::{AskedOfPackage, Judged, is_package, judge};
 use super::store::StoreArgs;
 use super::{LevelArg, Output};
+use crate::batch::Batch;
 use crate::clock;
-use crate::dataset::refuse_overwriting;
+use crate::dataset::{is_template, named, refuse_overwriting};
 use crate::failure::Failure;
+use crate::object;
 use crate::progress::Bar;
 use crate::screen::{self, Detail, Plain};
+use crate::selection::{Kind, Selection, SelectionArgs};
 use crate::sink::{SinkArgs, Sinks};
 
 /// Check that data still is what its attestation says
@@ -44,11 +48,18 @@ Examples:
   makoto verify orders.csv --as dataset:orders --output trusted/orders.csv
   makoto verify orders.csv --store /srv/attestations
   makoto verify parts/ --json
+  makoto verify 'data/**/*.csv'
+  curl -sf https://example.com/a.csv | makoto verify - --attestation a.csv.attestation --output a.csv
   makoto verify orders.csv --junit report.xml
   makoto verify parts/ --member 2026/11/part-3.csv")]
 pub(crate) struct Verify {
-    /// The file or folder
-    data: PathBuf,
+    /// The files or folders, or - for stdin; a pattern in quotes, such as 'data/**/*.csv', is
+    /// matched here
+    #[arg(value_name = "DATA", required_unless_present = "files_from")]
+    data: Vec<PathBuf>,
+
+    #[command(flatten)]
+    selection: SelectionArgs,
 
     /// The attestation, when it is not DATA.attestation
     #[arg(long, value_name = "FILE")]
@@ -58,7 +69,8 @@ pub(crate) struct Verify {
     #[arg(long, value_enum, default_value = "L1")]
     level: LevelArg,
 
-    /// The name that the data must have; without it, the name is only claimed
+    /// The name that the data must have, in which {stem} and {file} stand for the file's stem and
+    /// name; without it, the name is only claimed
     #[arg(long = "as", value_name = "NAME")]
     name: Option<String>,
 
@@ -87,96 +99,220 @@ pub(crate) struct Verify {
 
 impl Verify {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
-        let mut sinks = self.open_sinks(output)?;
-        let told = self.judge_and_show(output);
-        sinks.tell(&self.data, &told);
-        sinks.finish();
-        Ok(told?.verdict.exit_status())
+        match self
+            .selection
+            .select(&self.data, Kind::Data(self.links()))?
+        {
+            Selection::One(data) => {
+                let bar = Bar::reading(&data);
+                let progress = |bytes| bar.add(bytes);
+                let one = self.of(&data, &progress);
+                let mut sinks = one.open_sinks(output)?;
+                let told = one.judge();
+                drop(bar);
+                if let Ok(judged) = &told {
+                    self.show(&data, judged, output);
+                }
+                let told = told.map(Told::into_report);
+                sinks.tell(&data, &told);
+                sinks.finish();
+                Ok(told?.verdict.exit_status())
+            }
+            Selection::Many(many) => {
+                self.refuse_many()?;
+                let batch = Batch::new(many, output);
+                let data: Vec<_> = batch.paths().collect();
+                let mut sinks = Sinks::open(&self.sinks, "verify", output, &data)?;
+                let status = batch.run(
+                    |data, progress| self.of(data, progress).judge().map(Told::into_report),
+                    |report| report.verdict == Verdict::Pass,
+                    |all| sinks.tell_all(all),
+                );
+                sinks.finish();
+                Ok(status)
+            }
+        }
     }
 
-    fn judge_and_show(&self, output: Output) -> Result<Report, Failure> {
+    fn show(&self, data: &Path, told: &Told, output: Output) {
         let detail = match self.verbose {
             true => Detail::Everything,
             false => Detail::ThreeLines,
         };
-        if let Some(judged) = self.as_package()? {
-            judged.show(&self.data, output, detail);
-            return Ok(judged.report);
-        }
-        let report = self.verify()?;
-        match output {
-            Output::Json => screen::json(&report.to_json()),
-            Output::Text | Output::Aside => {
-                screen::report(&self.data.to_string_lossy(), &report, detail);
+        match (told, output) {
+            (Told::Package(judged), _) => judged.show(data, output, detail),
+            (Told::Data(report), Output::Json) => screen::json(&report.to_json()),
+            (Told::Data(report), _) => {
+                screen::report(&data.to_string_lossy(), report, detail);
             }
         }
-        Ok(report)
+    }
+
+    /// Refuses options that are about one dataset.
+    fn refuse_many(&self) -> Result<(), Failure> {
+        let one_name = self.name.as_deref().is_some_and(|name| !is_template(name));
+        let about_one = [
+            ("--attestation", self.attestation.is_some()),
+            ("--output", self.output.is_some()),
+            ("--member", self.member.is_some()),
+            ("--verbose", self.verbose),
+            ("--as with one name", one_name),
+        ];
+        match about_one.iter().find(|(_, given)| *given) {
+            Some((option, _)) => Err(Failure::usage(format!(
+                "{option} is about one dataset, and there may be many"
+            ))
+            .hint("verify that dataset alone; --json tells everything about each of many")),
+            None => Ok(()),
+        }
+    }
+
+    fn links(&self) -> Links {
+        match self.follow {
+            true => Links::FollowInside,
+            false => Links::Refuse,
+        }
+    }
+
+    fn of<'a>(&'a self, data: &'a Path, progress: &'a Progress<'a>) -> Verification<'a> {
+        Verification {
+            asks: self,
+            data,
+            progress,
+        }
+    }
+}
+
+/// What came of one verification.
+enum Told {
+    Package(Box<Judged>),
+    Data(Box<Report>),
+}
+
+impl Told {
+    fn into_report(self) -> Report {
+        match self {
+            Self::Package(judged) => judged.report,
+            Self::Data(report) => *report,
+        }
+    }
+}
+
+/// The verification of one dataset.
+struct Verification<'a> {
+    asks: &'a Verify,
+    data: &'a Path,
+    progress: &'a Progress<'a>,
+}
+
+impl Verification<'_> {
+    fn judge(&self) -> Result<Told, Failure> {
+        match self.as_package()? {
+            Some(judged) => Ok(Told::Package(Box::new(judged))),
+            None => Ok(Told::Data(Box::new(self.verify()?))),
+        }
     }
 
     fn open_sinks(&self, output: Output) -> Result<Sinks, Failure> {
         // Data without a name is refused later, by what it is.
         let attestation = self.attestation_path().ok();
-        let mut used = vec![self.data.as_path()];
+        let mut used = vec![self.data];
         used.extend(attestation.as_deref());
-        used.extend(self.output.as_deref());
-        Sinks::open(&self.sinks, "verify", output, &used)
+        used.extend(self.asks.output.as_deref());
+        Sinks::open(&self.asks.sinks, "verify", output, &used)
+    }
+
+    fn is_stdin(&self) -> bool {
+        self.data == Path::new("-")
+    }
+
+    /// Whether the data is no file, and has no readers that a copy could take over.
+    fn is_elsewhere(&self) -> bool {
+        self.is_stdin() || object::is_url(self.data)
     }
 
     /// The verdict on a package, if the data is one: a ZIP file that nothing attests as a file.
     fn as_package(&self) -> Result<Option<Judged>, Failure> {
-        let is_candidate = self.attestation.is_none() && self.data.is_file();
-        if !is_candidate || !is_package(&self.data)? {
+        let is_candidate =
+            self.asks.attestation.is_none() && !self.is_elsewhere() && self.data.is_file();
+        if !is_candidate || !is_package(self.data)? {
             return Ok(None);
         }
-        let stores = self.store.catalog()?;
-        if !stores.is_empty()
-            && !stores
-                .about(&self.read_file(None, None)?.sha256)?
-                .is_empty()
-        {
+        let stores = self.asks.store.catalog()?;
+        if !stores.is_empty() && !stores.about(&self.read(None, None)?.sha256)?.is_empty() {
             return Ok(None);
         }
-        if self.output.is_some() {
+        if self.asks.output.is_some() {
             return Err(Failure::usage("--output needs a file; this is a package"));
         }
+        let name = self.name(false)?;
         let asked = AskedOfPackage {
-            asked: self.asked(),
-            member: self.member.as_deref(),
+            asked: self.asked(&name),
+            member: self.asks.member.as_deref(),
         };
-        judge(&self.data, &asked, &clock::now()?).map(Some)
+        judge(self.data, &asked, &clock::now()?).map(Some)
     }
 
-    fn asked(&self) -> Asked<'_> {
+    /// The name that this dataset must have.
+    fn name(&self, is_folder: bool) -> Result<Option<String>, Failure> {
+        let name = self.asks.name.as_deref();
+        name.map(|name| named(self.data, is_folder, name))
+            .transpose()
+    }
+
+    fn asked<'n>(&self, name: &'n Option<String>) -> Asked<'n> {
         Asked {
-            level: self.level.into(),
-            name: self.name.as_deref(),
+            level: self.asks.level.into(),
+            name: name.as_deref(),
         }
     }
 
     fn verify(&self) -> Result<Report, Failure> {
         let now = clock::now()?;
         // Data that cannot be read is one thing, data without an attestation another.
-        let is_folder = std::fs::metadata(&self.data)
-            .map_err(|error| {
-                let shown = self.data.to_string_lossy();
-                Failure::usage(format!("cannot read {}: {error}", Plain(&shown)))
-            })?
-            .is_dir();
-        let stores = match self.attestation {
+        let url = object::url_of(self.data)?;
+        let is_folder = match &url {
+            Some(url) => object::look(url).map(|()| false)?,
+            None if self.is_stdin() => false,
+            None => std::fs::metadata(self.data)
+                .map_err(|error| {
+                    let shown = self.data.to_string_lossy();
+                    Failure::usage(format!("cannot read {}: {error}", Plain(&shown)))
+                })?
+                .is_dir(),
+        };
+        let stores = match self.asks.attestation {
             // Somebody said which statement counts.
             Some(_) => Catalog::new(),
-            None => self.store.catalog()?,
+            None => self.asks.store.catalog()?,
         };
-        let known = match Known::read(self.attestation_path()?, stores, &now)? {
+        let known = match (&self.asks.attestation, url) {
+            (None, Some(url)) => {
+                let (sidecar, bytes) = object::read_beside(&url)?;
+                Known::of(sidecar.path().to_owned(), Ok(bytes), stores, &now)?
+            }
+            (None, None) if self.is_stdin() && stores.is_empty() => {
+                return Err(
+                    Failure::usage("nothing lies beside stdin, so it needs --attestation")
+                        .hint("name the attestation with --attestation, or a store with --store"),
+                );
+            }
+            (None, None) if self.is_stdin() => {
+                Known::of(PathBuf::from("-.attestation"), Ok(None), stores, &now)?
+            }
+            _ => Known::read(self.attestation_path()?, stores, &now)?,
+        };
+        let known = match known {
             Ok(known) => known,
             Err(report) => return Ok(*report),
         };
-        let asked = self.asked();
-        let evidence = match (is_folder, &self.member) {
+        let name = self.name(is_folder)?;
+        let asked = self.asked(&name);
+        let evidence = match (is_folder, &self.asks.member) {
             (true, Some(member)) => self.read_member(member)?,
             (false, Some(_)) => return Err(Failure::usage("--member needs a folder")),
             (true, None) => match self.folder_candidates(&known, &now)? {
-                Ok(candidates) => self.read_folder(&candidates)?,
+                Ok(candidates) => self.read_folder(&candidates, asked.name)?,
                 Err(report) => return Ok(*report),
             },
             (false, None) => return self.verify_file(&known, &asked, now),
@@ -191,13 +327,6 @@ impl Verify {
         Ok(report)
     }
 
-    fn links(&self) -> Links {
-        match self.follow {
-            true => Links::FollowInside,
-            false => Links::Refuse,
-        }
-    }
-
     /// The statements that say how the folder is to be read. Those of a store are found by what
     /// a folder has when everything counts, or when what tables leave out does not.
     fn folder_candidates<'k>(
@@ -210,9 +339,8 @@ impl Verify {
         }
         let mut absent = None;
         for exclude in [Vec::new(), Pattern::of_tables()] {
-            let bar = Bar::reading(&self.data);
-            let progress = |bytes| bar.add(bytes);
-            let folder = match digest_folder(&self.data, self.links(), &exclude, &progress) {
+            let folder = match digest_folder(self.data, self.asks.links(), &exclude, self.progress)
+            {
                 Ok(folder) => folder,
                 Err(DataError::NothingLeft { .. }) => continue,
                 Err(error) => return Err(error.into()),
@@ -228,11 +356,17 @@ impl Verify {
         }
     }
 
-    fn read_folder(&self, candidates: &Candidates) -> Result<Evidence, Failure> {
-        if self.output.is_some() {
+    fn read_folder(
+        &self,
+        candidates: &Candidates,
+        name: Option<&str>,
+    ) -> Result<Evidence, Failure> {
+        if self.asks.output.is_some() {
             return Err(Failure::usage("--output needs a file; this is a folder"));
         }
-        let name = self.name.as_deref();
+        if let Some(evidence) = self.read_listed(candidates, name)? {
+            return Ok(Evidence::Folder(Box::new(evidence)));
+        }
         let mut readings = candidates.folder_readings(name);
         let first = match readings.is_empty() {
             true => FolderReading::default(),
@@ -257,9 +391,12 @@ impl Verify {
             .hint("name the attestation with --attestation, or the dataset with --as"));
         }
         for reading in readings {
-            let bar = Bar::reading(&self.data);
-            let progress = |bytes| bar.add(bytes);
-            let folder = digest_folder(&self.data, self.links(), &reading.exclude, &progress);
+            let folder = digest_folder(
+                self.data,
+                self.asks.links(),
+                &reading.exclude,
+                self.progress,
+            );
             let found = match folder {
                 Ok(folder) => folder.manifest.dir_hash(),
                 Err(DataError::NothingLeft { .. }) => continue,
@@ -273,25 +410,51 @@ impl Verify {
         Ok(Evidence::Folder(Box::new(evidence)))
     }
 
+    /// Reads the files that the manifest beside the folder lists, when that manifest is the one
+    /// that a statement is about, and the statement is about listed files.
+    fn read_listed(
+        &self,
+        candidates: &Candidates,
+        name: Option<&str>,
+    ) -> Result<Option<FolderEvidence>, Failure> {
+        let stored = read_manifest(self.data);
+        // A manifest with the attested digest is as good as the attestation.
+        let list = stored.filter(|stored| candidates.lists_files(&stored.dir_hash(), name));
+        let Some(list) = list else {
+            return Ok(None);
+        };
+        let names: Vec<_> = list.paths().map(str::to_owned).collect();
+        let (links, missing) = (self.asks.links(), Missing::LeaveOut);
+        let listed = digest_listed(self.data, &names, links, missing, self.progress)?;
+        let reading = candidates.folder_reading_for(&list.dir_hash(), name);
+        Ok(Some(FolderEvidence {
+            found: listed.manifest,
+            unlisted: Some(count_unlisted(self.data, &list)),
+            stored: Some(list),
+            reading: reading.unwrap_or_default(),
+            excluded: 0,
+            records: None,
+        }))
+    }
+
     fn read_folder_as(&self, reading: FolderReading) -> Result<FolderEvidence, Failure> {
-        let bar = Bar::reading(&self.data);
-        let progress = |bytes| bar.add(bytes);
-        let (links, exclude) = (self.links(), &reading.exclude);
+        let (links, exclude) = (self.asks.links(), &reading.exclude);
         let (folder, records) = match &reading.settings {
             None => {
-                let folder = digest_folder(&self.data, links, exclude, &progress)?;
+                let folder = digest_folder(self.data, links, exclude, self.progress)?;
                 (folder, None)
             }
             Some(settings) => {
                 let format = settings.format;
                 let (folder, records) =
-                    digest_table(&self.data, links, exclude, format, &progress)?;
+                    digest_table(self.data, links, exclude, format, self.progress)?;
                 (folder, Some(records))
             }
         };
         Ok(FolderEvidence {
             found: folder.manifest,
-            stored: read_manifest(&self.data),
+            stored: read_manifest(self.data),
+            unlisted: None,
             reading,
             excluded: folder.excluded,
             records,
@@ -301,11 +464,11 @@ impl Verify {
     fn read_member(&self, member: &str) -> Result<Evidence, Failure> {
         makoto::manifest::check_path(member)
             .map_err(|error| Failure::usage(format!("--member: {error}")))?;
-        let manifest = read_manifest(&self.data).ok_or_else(|| {
+        let manifest = read_manifest(self.data).ok_or_else(|| {
             Failure::usage("there is no manifest beside the folder")
                 .hint("verify the whole folder, or get its .manifest from its producer")
         })?;
-        let path = member_path(&self.data, member, self.links())?;
+        let path = member_path(self.data, member, self.asks.links())?;
         let digest = digest_file(&path, None, &|_| {}, None)?;
         Ok(Evidence::Member(MemberEvidence {
             manifest,
@@ -320,13 +483,13 @@ impl Verify {
         asked: &Asked<'_>,
         now: DateTime,
     ) -> Result<Report, Failure> {
-        let mut copy = match &self.output {
+        let mut copy = match &self.asks.output {
             Some(path) => Some(self.copy_at(path)?),
             None => None,
         };
         let name = asked.name;
         let to_try = known.beside().settings_to_try(name).cloned();
-        let mut digest = self.read_file(to_try.as_ref(), copy.as_mut().map(NewFile::file))?;
+        let mut digest = self.read(to_try.as_ref(), copy.as_mut().map(NewFile::file))?;
         let mut counted_with = to_try;
         let candidates = match known.candidates(&digest.sha256, &now)? {
             Ok(candidates) => candidates,
@@ -338,17 +501,24 @@ impl Verify {
             // Nothing can pass any more, but it is worth a look whether only the compression
             // changed.
             None => match counted_with.clone() {
-                Some(mut settings) => {
+                Some(mut settings) if !self.is_elsewhere() => {
                     if !settings.has_rows() {
-                        settings.compression = Some(apparent_compression(&self.data)?);
+                        settings.compression = Some(apparent_compression(self.data)?);
                     }
                     Some(settings)
                 }
-                None => None,
+                _ => None,
             },
         };
         if wanted.is_some() && wanted != counted_with {
-            let again = self.read_file(wanted.as_ref(), None)?;
+            if self.is_stdin() {
+                return Err(Failure::usage(
+                    "the statement about these bytes counts records in a way that was not known \
+                     before they were read, and stdin cannot be read again",
+                )
+                .hint("save the bytes to a file and verify that"));
+            }
+            let again = self.read(wanted.as_ref(), None)?;
             if again.sha256 != digest.sha256 {
                 return Err(Failure::usage("the data changed while it was read"));
             }
@@ -357,14 +527,17 @@ impl Verify {
         }
         let evidence = Evidence::File(Box::new(FileEvidence {
             sha256: digest.sha256,
-            bytes: digest.fingerprint.size,
+            bytes: digest.bytes,
             records: counted_with.zip(digest.records),
         }));
         let mut report = verify(&candidates, &evidence, asked, now);
         known.tell_place(&digest.sha256, &mut report)?;
         if let (Some(copy), Verdict::Pass) = (copy, report.verdict) {
-            copy.keep(&self.data)
-                .map_err(|error| self.cannot_copy(&error))?;
+            let like = match self.is_elsewhere() {
+                true => self.asks.output.as_deref().unwrap_or(self.data),
+                false => self.data,
+            };
+            copy.keep(like).map_err(|error| self.cannot_copy(&error))?;
         }
         Ok(report)
     }
@@ -372,31 +545,42 @@ impl Verify {
     /// Starts the copy. What it would overwrite must be a plain file, and not what is verified.
     fn copy_at(&self, path: &Path) -> Result<NewFile, Failure> {
         let attestation = self.attestation_path()?;
-        refuse_overwriting("--output", path, &[&self.data, &attestation])?;
+        refuse_overwriting("--output", path, &[self.data, &attestation])?;
         NewFile::at(path).map_err(|error| self.cannot_copy(&error))
     }
 
     fn cannot_copy(&self, error: &std::io::Error) -> Failure {
-        let path = self.output.as_deref().unwrap_or(Path::new(""));
+        let path = self.asks.output.as_deref().unwrap_or(Path::new(""));
         let shown = path.to_string_lossy();
         Failure::usage(format!("cannot write {}: {error}", Plain(&shown)))
     }
 
     fn attestation_path(&self) -> Result<PathBuf, Failure> {
-        match &self.attestation {
+        match &self.asks.attestation {
             Some(path) => Ok(path.clone()),
-            None => Ok(attestation_path(&self.data)?),
+            None => Ok(attestation_path(self.data)?),
         }
     }
 
-    fn read_file(
+    fn read(
         &self,
         settings: Option<&Settings>,
         copy: Option<&mut std::fs::File>,
-    ) -> Result<FileDigest, Failure> {
-        let bar = Bar::reading(&self.data);
-        let progress = |bytes| bar.add(bytes);
+    ) -> Result<StreamDigest, Failure> {
         let copy = copy.map(|file| file as &mut (dyn Write + Send));
-        Ok(digest_file(&self.data, settings, &progress, copy)?)
+        if self.is_stdin() {
+            let stream = Stream::open(Path::new("stdin"), None, std::io::stdin())?;
+            return Ok(stream.digest(settings, self.progress, copy)?);
+        }
+        if let Some(url) = object::url_of(self.data)? {
+            let (_, stream) = object::open(&url)?;
+            return Ok(stream.digest(settings, self.progress, copy)?);
+        }
+        let digest = digest_file(self.data, settings, self.progress, copy)?;
+        Ok(StreamDigest {
+            sha256: digest.sha256,
+            bytes: digest.fingerprint.size,
+            records: digest.records,
+        })
     }
 }

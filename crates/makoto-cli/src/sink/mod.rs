@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use makoto::report::Report;
 
+use crate::batch::Done;
 use crate::command::Output;
 use crate::failure::Failure;
 use crate::github;
@@ -60,6 +61,16 @@ impl Sinks {
             // GitHub is told where the failure is shown, as of failures of other commands.
             Err(failure) => self.add(what, &failure.to_report()),
         }
+    }
+
+    /// Tells what came of each of many, and returns it as a batch tells it.
+    pub(crate) fn tell_all(&mut self, all: Vec<(&Path, Result<Report, Failure>)>) -> Vec<Done> {
+        let all = all.into_iter();
+        all.map(|(what, told)| {
+            self.tell(what, &told);
+            Done::told(what, &told)
+        })
+        .collect()
     }
 
     fn add(&mut self, what: &Path, report: &Report) {

@@ -4,6 +4,7 @@ use super::{
     Evidence, FileEvidence, FolderEvidence, FolderReading, MemberEvidence, declared_settings,
 };
 use crate::exclude::Pattern;
+use crate::folder::is_listed;
 use crate::json::{Json, segment};
 use crate::manifest::Difference;
 use crate::record::{Compression, Encoding, Format, RecordError, Records, Settings};
@@ -17,8 +18,8 @@ const NOT_SAID: &str = "the statement does not say how the records were counted"
 pub(super) struct Comparison {
     pub(super) checks: Vec<Check>,
     pub(super) facts: Vec<Fact>,
-    /// Whether something could not be told because a budget was reached.
-    pub(super) budget_reached: bool,
+    /// Whether something could not be told, because a budget was reached or a list is missing.
+    pub(super) not_told: bool,
 }
 
 impl Comparison {
@@ -128,7 +129,7 @@ impl Comparison {
                 let mut quiet = Self {
                     checks: Vec::new(),
                     facts: Vec::new(),
-                    budget_reached: false,
+                    not_told: false,
                 };
                 let role = Role::Consequence;
                 let all_same = quiet.compare_records(subject, settings, records, place, role);
@@ -146,7 +147,7 @@ impl Comparison {
     /// a budget was reached, nothing is known of them.
     fn cannot_count(&mut self, error: &RecordError, at: &str) {
         let budget = error.is_budget();
-        self.budget_reached |= budget;
+        self.not_told |= budget;
         let outcome = if budget { Outcome::Skip } else { Outcome::Fail };
         let message = format!("the records cannot be counted again: {error}");
         self.check(outcome, at, message);
@@ -247,6 +248,26 @@ impl Comparison {
         let declared = subject.digest.sha256;
         let found = folder.found.dir_hash();
         let path = format!("{place}.digest.dirHash");
+        match (is_listed(subject), folder.unlisted) {
+            // It would pass by what another statement leaves out.
+            (false, Some(_)) => {
+                let message = "covers the whole folder, of which only listed files were read";
+                self.check(Outcome::Fail, &path, message);
+                return false;
+            }
+            (true, None) if declared != found => {
+                let message = "covers listed files, and the manifest beside the folder that would \
+                               list them is not there or not the attested one";
+                self.check(Outcome::Skip, &path, message);
+                self.not_told = true;
+                return false;
+            }
+            (true, Some(others)) if others > 0 => {
+                let message = format!("{others} other file(s) in the folder are not covered");
+                self.check(Outcome::Warn, &path, message);
+            }
+            _ => {}
+        }
         let stored = folder.stored.as_ref();
         let stored = stored.filter(|stored| stored.dir_hash() == declared);
         // The files that differ tell more than the digest over them.

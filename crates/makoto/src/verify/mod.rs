@@ -13,6 +13,7 @@ use crate::attestation::Attestation;
 use crate::datetime::DateTime;
 use crate::digest::Digest;
 use crate::exclude::Pattern;
+use crate::folder;
 use crate::json::Json;
 use crate::manifest::Manifest;
 use crate::predicate::{Predicate, PredicateType};
@@ -61,6 +62,8 @@ pub struct FolderEvidence {
     /// The manifest beside the folder, if it is there and could be read. It is used only when
     /// its digest is the one that the statement names.
     pub stored: Option<Manifest>,
+    /// When only the files that the stored manifest lists were read: how many others there are.
+    pub unlisted: Option<u64>,
     /// How the folder was read.
     pub reading: FolderReading,
     /// Files that are there and were left out.
@@ -86,7 +89,7 @@ impl FolderReading {
         let folder = annotations.and_then(|annotations| annotations.folder.as_ref());
         Self {
             exclude: folder
-                .map(|folder| folder.exclude.clone())
+                .and_then(|folder| folder.exclude.clone())
                 .unwrap_or_default(),
             // How lines of several files would be counted is not said anywhere.
             settings: declared_settings(subject).filter(|s| s.has_rows()).cloned(),
@@ -205,6 +208,15 @@ impl Candidates {
         (subject.digest.sha256 == *sha256).then(|| FolderReading::of(subject))
     }
 
+    /// Whether the folder whose manifest has this digest is judged by its listed files alone.
+    pub fn lists_files(&self, dir_hash: &Digest, name: Option<&str>) -> bool {
+        let chosen = self.choose(dir_hash, name);
+        let subject = chosen.and_then(|chosen| chosen.subject);
+        subject.is_some_and(|(_, subject)| {
+            subject.digest.sha256 == *dir_hash && folder::is_listed(subject)
+        })
+    }
+
     /// The statement and subject to judge the data by: the newest with the data's digest (and
     /// the name that was asked for), else the newest that can be read, else the newest.
     ///
@@ -260,7 +272,7 @@ pub fn verify(
             "an attestation was found",
         )],
         facts: Vec::new(),
-        budget_reached: false,
+        not_told: false,
     };
     findings.checks.extend(candidate.checks.iter().cloned());
     let conforms = candidate.statement.as_ref().map(Statement::conforms);
@@ -280,7 +292,7 @@ pub fn verify(
     }
     let signatures_matter = check_level(asked.level, candidate, &mut findings.checks);
 
-    let could_not_tell = signatures_matter || findings.budget_reached;
+    let could_not_tell = signatures_matter || findings.not_told;
     let mut report = Report::from_checks(findings.checks, now);
     match (report.verdict, could_not_tell) {
         (Verdict::Pass, true) => report.verdict = Verdict::Unknown,
