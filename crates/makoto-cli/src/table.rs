@@ -4,11 +4,12 @@ use std::path::Path;
 
 use makoto::attestation::Attestation;
 use makoto::exclude::Pattern;
+use makoto::manifest::Manifest;
 use makoto::record::{Format, Settings};
 use makoto::verify::{Candidates, FolderReading};
 use makoto_data::{
     Catalog, DataError, FolderDigest, Links, Listing, Sidecar, Snapshots, attestation_path,
-    digest_folder, list_folder, snapshots,
+    digest_folder, list_folder, read_manifest, snapshots,
 };
 
 use crate::dataset::{FormatArg, RecordArgs};
@@ -74,6 +75,17 @@ pub(crate) fn reading_of_input(path: &Path, args: &RecordArgs) -> Result<FolderR
         Ok(_) | Err(DataError::NothingLeft { .. }) => Ok(FolderReading::default()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The files of the folder at `path`, when the manifest beside it is one that a statement beside
+/// it is about, and that statement is about listed files.
+pub(crate) fn own_list(path: &Path) -> Result<Option<Manifest>, Failure> {
+    let Some(bytes) = Sidecar::at(attestation_path(path)?).read()? else {
+        return Ok(None);
+    };
+    let candidates = Candidates::read(Attestation::parse_file(&bytes).unwrap_or_default());
+    let list = read_manifest(path);
+    Ok(list.filter(|list| candidates.lists_files(&list.dir_hash(), None)))
 }
 
 /// How the newest statement beside the folder at `path` reads it; `None` when nothing is beside.

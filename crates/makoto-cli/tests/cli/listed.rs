@@ -147,6 +147,31 @@ fn files_beside_those_of_one_statement_do_not_hide_behind_the_list_of_another() 
 }
 
 #[test]
+fn an_input_is_the_listed_files_that_its_own_attestation_is_about() {
+    let sandbox = table();
+    attest(&sandbox, &[]).ends(0, &[]);
+    sandbox.write("out.csv", "id\n");
+    let transform = [
+        "attest",
+        "transform",
+        "out.csv",
+        "--input",
+        "table",
+        "--executor",
+        "x",
+    ];
+    let ran = sandbox.makoto(&[&transform[..], &["--json"]].concat());
+    let statement = sandbox.written(&ran.json());
+    let listed = sandbox.json("table.attestation");
+    let sha256 = text(&listed, "subject.0.digest.sha256");
+    assert_eq!(text(&statement, "predicate.inputs.0.digest.sha256"), sha256);
+    assert!(!text(&statement, "predicate.inputs.0.attestationRef").is_empty());
+    sandbox.write("table/a", "other");
+    let ran = sandbox.makoto(&[&transform[..], &["--replace"]].concat());
+    ran.ends(1, &["is not what its attestation says"]);
+}
+
+#[test]
 fn what_leaves_the_folder_or_is_no_file_is_refused() {
     let sandbox = table();
     sandbox.write("outside", "x");
