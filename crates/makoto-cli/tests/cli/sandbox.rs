@@ -217,7 +217,10 @@ pub(crate) fn measured(sandbox: &Sandbox, arguments: &[&str]) -> (Ran, u64) {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let child = command.spawn().expect("makoto can be started");
+    let mut child = command.spawn().expect("makoto can be started");
+    // What says much would wait for a reader for ever.
+    let stdout = drain(child.stdout.take().expect("stdout is a pipe"));
+    let stderr = drain(child.stderr.take().expect("stderr is a pipe"));
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0_u64;
     until("makoto ends", || {
@@ -233,12 +236,14 @@ pub(crate) fn measured(sandbox: &Sandbox, arguments: &[&str]) -> (Ran, u64) {
             None => Some(()),
         }
     });
-    let output = child.wait_with_output().expect("makoto has ended");
-    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    let text = |reader: thread::JoinHandle<Vec<u8>>| {
+        let bytes = reader.join().expect("the pipe can be read");
+        String::from_utf8(bytes).expect("UTF-8")
+    };
     let ran = Ran {
-        status: code(output.status),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
+        status: wait(&mut child),
+        stdout: text(stdout),
+        stderr: text(stderr),
     };
     (ran, peak)
 }

@@ -22,39 +22,60 @@ pub(super) struct Facts {
     digest: Option<Digest>,
     /// Digests of its subjects, sorted.
     about: Vec<Digest>,
+    /// Digest of its inputs, when they all have the same.
+    only_input: Option<Digest>,
 }
 
 impl Facts {
-    fn of(statement: &Json, mut about: Vec<Digest>) -> Rc<Self> {
+    fn of(
+        statement: &Json,
+        about: impl Iterator<Item = Digest>,
+        mut inputs: impl Iterator<Item = Digest>,
+    ) -> Rc<Self> {
+        let mut about: Vec<_> = about.collect();
         about.sort_unstable();
-        let digest = facts_digest(statement, Times::Ignore);
-        Rc::new(Self { digest, about })
+        let first = inputs.next();
+        Rc::new(Self {
+            digest: facts_digest(statement, Times::Ignore),
+            about,
+            only_input: first.filter(|first| inputs.all(|input| input == *first)),
+        })
     }
 
-    fn differ_from(&self, other: &Self) -> bool {
-        self.digest.is_none() || self.digest != other.digest
+    /// Whether it says of data only that it was made of itself, by a step that changed nothing.
+    /// That contradicts nobody.
+    fn is_echo_of(&self, sha256: &Digest) -> bool {
+        self.only_input.as_ref() == Some(sha256)
+    }
+
+    fn differ_from(&self, other: &Self, sha256: &Digest) -> bool {
+        let same = self.digest.is_some() && self.digest == other.digest;
+        !same && !self.is_echo_of(sha256) && !other.is_echo_of(sha256)
     }
 }
 
 impl<L: Library> Walk<'_, L> {
-    /// Warns when `stages`, which are about the same data, do not say the same.
-    pub(super) fn tell_conflicts(&mut self, stages: &[usize], what: &str) {
-        let Some((first, others)) = stages.split_first() else {
-            return;
-        };
-        if others.is_empty() {
+    /// Warns when `stages`, which are about the data of this digest, do not say the same.
+    pub(super) fn tell_conflicts(&mut self, stages: &[usize], sha256: &Digest, what: &str) {
+        if stages.len() < 2 {
             return;
         }
-        let facts_of_first = self.facts_of_stage(*first);
-        let mut conflicting = vec![*first];
-        for other in others {
-            if self.facts_of_stage(*other).differ_from(&facts_of_first) {
-                conflicting.push(*other);
+        let mut first = None;
+        let mut conflicting = Vec::new();
+        for stage in stages {
+            let facts = self.facts_of_stage(*stage);
+            if facts.is_echo_of(sha256) {
+                continue;
+            }
+            let (_, of_first) = first.get_or_insert_with(|| (*stage, Rc::clone(&facts)));
+            if facts.differ_from(of_first, sha256) {
+                conflicting.push(*stage);
             }
         }
-        if conflicting.len() == 1 {
+        let Some((first, _)) = first.filter(|_| !conflicting.is_empty()) else {
             return;
-        }
+        };
+        conflicting.insert(0, first);
         let name = |stage: &usize| {
             let stage = &self.lineage.stages[*stage];
             format!("sha256:{} ({:?})", stage.id, stage.title())
@@ -102,7 +123,7 @@ impl<L: Library> Walk<'_, L> {
         };
         let sha256 = self.lineage.stages[reader].inputs()[index].digest.sha256;
         let is_about = facts.about.binary_search(&sha256).is_ok();
-        if is_about && facts.differ_from(&self.facts_of_stage(chosen)) {
+        if is_about && facts.differ_from(&self.facts_of_stage(chosen), &sha256) {
             let message = format!(
                 "comes from sha256:{}; conflicting: sha256:{other} says something else of the same data",
                 self.lineage.stages[chosen].id
@@ -122,8 +143,8 @@ impl<L: Library> Walk<'_, L> {
             None => {}
         }
         let read = self.fetch(id).ok().map(|found| {
-            let about = found.attestation.subjects().collect();
-            Facts::of(&found.attestation.statement, about)
+            let one = &found.attestation;
+            Facts::of(&one.statement, one.subjects(), one.inputs())
         });
         self.facts.insert(*id, read.clone());
         read
@@ -135,8 +156,9 @@ impl<L: Library> Walk<'_, L> {
             return Rc::clone(known);
         }
         let subjects = stage.statement.subject.as_slice().iter();
-        let about = subjects.map(|subject| subject.digest.sha256).collect();
-        let facts = Facts::of(&stage.statement.to_json(), about);
+        let about = subjects.map(|subject| subject.digest.sha256);
+        let inputs = stage.inputs().iter().map(|input| input.digest.sha256);
+        let facts = Facts::of(&stage.statement.to_json(), about, inputs);
         self.facts.insert(stage.id, Some(Rc::clone(&facts)));
         facts
     }

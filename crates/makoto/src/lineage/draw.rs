@@ -275,7 +275,9 @@ fn for_mermaid(text: &str) -> String {
             c => out.push(c),
         }
     }
-    out
+    // Before it reads a line, Mermaid takes its last semicolon for the end of one of these.
+    out.replace("style", "#115;tyle")
+        .replace("classDef", "#99;lassDef")
 }
 
 fn for_dot(text: &str) -> String {

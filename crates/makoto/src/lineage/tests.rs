@@ -315,6 +315,47 @@ fn a_walk_that_was_stopped_is_not_complete() {
     };
     let few = Lineage::walk(&mut memory, sha("report"), Direction::Back, reach);
     assert_eq!((few.stages.len(), verdict(&few)), (2, Verdict::Unknown));
+    for (stages, links, bytes) in [(9, 1, u64::MAX), (9, 9, 1)] {
+        let depth = None;
+        let reach = Reach {
+            depth,
+            stages,
+            links,
+            bytes,
+        };
+        for direction in [Direction::Back, Direction::Forward] {
+            let from = match direction {
+                Direction::Back => "report",
+                Direction::Forward => "raw",
+            };
+            let cut = Lineage::walk(&mut memory, sha(from), direction, reach);
+            assert_eq!(verdict(&cut), Verdict::Unknown, "{:?}", cut.checks);
+            let told = cut
+                .checks
+                .iter()
+                .any(|check| check.message.contains("its budget of"));
+            assert!(told, "{:?}", cut.checks);
+        }
+    }
+}
+
+#[test]
+fn findings_of_one_kind_hide_none_of_another() {
+    let mut memory = Memory::default();
+    let names: Vec<_> = (0..1_500).map(|number| format!("lost {number}")).collect();
+    let mut inputs: Vec<_> = names.iter().map(|name| (name.as_str(), None)).collect();
+    inputs.push(("raw", None));
+    memory.add(&origin("raw", "https://erp.example.com"));
+    memory.add(&origin("raw", "https://broker.example.com"));
+    memory.add(&step(&["joined"], &inputs));
+    let lineage = memory.back("joined");
+    assert_eq!(outcomes(&lineage, "D1"), [Outcome::Warn]);
+    assert!(lineage.checks.len() < 2_010, "{}", lineage.checks.len());
+    let unlisted = lineage
+        .checks
+        .iter()
+        .any(|check| check.message.contains("are not listed"));
+    assert!(unlisted);
 }
 
 #[test]

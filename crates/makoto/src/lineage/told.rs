@@ -18,13 +18,29 @@ pub(crate) struct Told {
 
 impl Told {
     pub(crate) fn push(&mut self, check: Check) {
-        let kind = (check.id, check.outcome.as_str(), check.path.is_empty());
+        if self.has_room(check.id, check.outcome, check.path.is_empty()) {
+            self.checks.push(check);
+        }
+    }
+
+    /// Whether one more of a kind is listed. It is counted either way: who asks has one.
+    pub(crate) fn has_room(
+        &mut self,
+        id: &'static str,
+        outcome: Outcome,
+        is_of_the_whole: bool,
+    ) -> bool {
+        let kind = (id, outcome.as_str(), is_of_the_whole);
         let count = self.of_a_kind.entry(kind).or_default();
         *count += 1;
-        match *count > MOST_OF_A_KIND {
-            true => self.unlisted += 1,
-            false => self.checks.push(check),
-        }
+        let has_room = *count <= MOST_OF_A_KIND;
+        self.unlisted += usize::from(!has_room);
+        has_room
+    }
+
+    /// Lists a check for which there is room.
+    pub(crate) fn list(&mut self, check: Check) {
+        self.checks.push(check);
     }
 
     /// The checks, with how many more there were filed under `id`.

@@ -118,7 +118,7 @@ impl<L: Library> Walk<'_, L> {
             let message = format!("no attestation about sha256:{target} was found");
             self.check("V1", Outcome::Skip, "", message);
         }
-        self.tell_conflicts(&tops, "the dataset");
+        self.tell_conflicts(&tops, &target, "the dataset");
         self.lineage.tops = tops;
         while let Some(reader) = self.queue.pop_front() {
             for input in 0..self.lineage.stages[reader].inputs().len() {
@@ -237,7 +237,7 @@ impl<L: Library> Walk<'_, L> {
                     .name
                     .as_str()
                     .to_owned();
-                self.tell_conflicts(&producers, &format!("input {name:?}"));
+                self.tell_conflicts(&producers, &sha256, &format!("input {name:?}"));
             }
             (true, true) => self.link(reader, index, Producer::Beyond, true),
             (true, false) => {
@@ -484,11 +484,15 @@ impl<L: Library> Walk<'_, L> {
         outcome: Outcome,
         message: impl Into<String>,
     ) {
+        // Of millions of the same kind, only those that are listed are put into words.
+        if !self.told.has_room(id, outcome, false) {
+            return;
+        }
         let path = self.path_of(reader, index);
         let stage = &self.lineage.stages[reader];
         let input = stage.inputs()[index].name.as_str();
         let message = format!("input {input:?} of {:?} {}", stage.title(), message.into());
-        self.check(id, outcome, &path, message);
+        self.told.list(Check::new(id, outcome, &path, message));
     }
 
     pub(super) fn check(
