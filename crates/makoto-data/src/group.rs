@@ -5,7 +5,7 @@
 //! every folder on disk. Only then is anything told. What the group cannot do, because a file is
 //! a link or the system refuses, is done alone afterwards.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -74,7 +74,9 @@ pub fn write_group(
 
 fn write_together(pending: &[Pending<'_>], existing: Existing, times: Times) -> Vec<Stage> {
     let (folders, mut locked) = lock_folders(pending);
+    let again = named_again(pending, &folders);
     let stages = share_out(pending.len(), SYNCS, |index| match &folders[index] {
+        _ if again[index] => Stage::Alone,
         Some(folder) => match locked.get(folder) {
             Some(Ok(_)) => settle(&pending[index], existing, times),
             Some(Err(SidecarError::Locked { .. })) => {
@@ -108,6 +110,16 @@ fn write_together(pending: &[Pending<'_>], existing: Existing, times: Times) -> 
         }
     }
     stages
+}
+
+/// Whether one before it in the group is the same file, perhaps by another path: what is added to
+/// a file must be added to what the one before has written.
+fn named_again(pending: &[Pending<'_>], folders: &[Option<Identity>]) -> Vec<bool> {
+    let mut met = HashSet::new();
+    let files = pending.iter().zip(folders);
+    files
+        .map(|(one, folder)| !met.insert((*folder, one.sidecar.path().file_name())))
+        .collect()
 }
 
 /// Locks the folder of each of `pending`. Returns the folder of each, and the folders.
@@ -198,6 +210,27 @@ mod tests {
             })
             .collect();
         write_group(&pending, existing, Times::Compare)
+    }
+
+    #[test]
+    fn two_lines_for_one_file_are_both_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let link = folder.path().join("link");
+        let real = folder.path().join("real");
+        std::fs::create_dir(&real).expect("a folder");
+        std::os::unix::fs::symlink(&real, &link).expect("a link");
+        std::fs::write(real.join("a"), FIRST).expect("written");
+        let sidecars = [real.join("a"), link.join("a")].map(Sidecar::at);
+        let statements = [br#"{"_type":"two"}"#, br#"{"_type":"six"}"#];
+        let pending = [0, 1].map(|index| Pending {
+            sidecar: &sidecars[index],
+            statement: &statements[index][..],
+            data: Path::new("/nothing"),
+        });
+        let done = write_group(&pending, Existing::Append, Times::Compare);
+        assert!(done.iter().all(Result::is_ok), "{done:?}");
+        let written = std::fs::read_to_string(real.join("a")).expect("there");
+        assert_eq!(written.lines().count(), 3, "{written}");
     }
 
     #[test]
