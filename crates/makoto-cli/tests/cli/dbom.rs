@@ -362,7 +362,7 @@ fn leaves(value: &Json, path: &str, found: &mut Vec<String>) {
 fn change(value: &mut Json, path: &[&str]) {
     match (value, path) {
         (Json::Object(members), [key, rest @ ..]) => {
-            change(members.get_mut(*key).expect("the key is there"), rest);
+            change(members.get_mut(key).expect("the key is there"), rest);
         }
         (Json::Array(items), [index, rest @ ..]) => {
             let index: usize = index.parse().expect("an index");
