@@ -911,3 +911,18 @@ fn a_package_that_is_none_or_holds_several_datasets_is_named_as_that() {
     elsewhere.write("cut.zip", zip);
     assert_eq!(elsewhere.makoto(&["lineage", "cut.zip"]).status, 2);
 }
+
+#[test]
+fn a_package_is_as_private_as_the_history_in_it() {
+    let sandbox = Sandbox::new();
+    sandbox.history();
+    for name in sandbox.names() {
+        sandbox.set_mode(&name, 0o644);
+    }
+    let pack = ["pack", "report", "-o", "report.zip", "--replace"];
+    assert_eq!(sandbox.makoto(&pack).status, 0);
+    assert_eq!(sandbox.mode("report.zip"), 0o644);
+    sandbox.set_mode("raw.attestation", 0o600);
+    assert_eq!(sandbox.makoto(&pack).status, 0);
+    assert_eq!(sandbox.mode("report.zip"), 0o600);
+}

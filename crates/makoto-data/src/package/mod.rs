@@ -13,7 +13,7 @@
 mod archive;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt as _;
@@ -76,6 +76,8 @@ pub struct Package {
     file: Arc<File>,
     state: Fingerprint,
     entries: Vec<Entry>,
+    /// Where each name is among the entries.
+    by_name: HashMap<String, usize>,
 }
 
 /// One dataset of a package.
@@ -160,6 +162,11 @@ impl Package {
             path: path.to_owned(),
             file: Arc::new(file),
             state,
+            by_name: entries
+                .iter()
+                .enumerate()
+                .map(|(index, entry)| (entry.name.clone(), index))
+                .collect(),
             entries,
         })
     }
@@ -313,8 +320,7 @@ impl Package {
     }
 
     fn entry(&self, member: &str) -> Result<&Entry, PackageError> {
-        let mut entries = self.entries.iter();
-        let entry = entries.find(|entry| entry.name == member);
+        let entry = self.by_name.get(member).map(|index| &self.entries[*index]);
         entry.ok_or_else(|| PackageError::member(member, "is not there"))
     }
 
