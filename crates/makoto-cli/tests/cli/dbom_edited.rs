@@ -195,4 +195,3 @@ fn a_drawing_of_something_else_is_not_let_pass() {
         &with(&bill, "", "lineageGraph", Some(graph)),
     ));
 }
-

@@ -355,4 +355,3 @@ fn attack_98_neither_a_bill_nor_a_summary_is_an_attestation_of_data() {
     fails(&(ran.status, ran.json()), &["DBOM", "is a statement"]);
     crate::document::passes(&sandbox.verify("weather", &[]));
 }
-
