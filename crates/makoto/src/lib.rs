@@ -1,9 +1,9 @@
 //! Makoto's core: what a statement about data says, whether the data still is what it says,
 //! and why.
 //!
-//! Nothing here opens a file or a socket, reads the clock or the environment, or keeps a
-//! secret: bytes and time are arguments, so every rule can be shown in a test with fixed
-//! inputs. Reading datasets is `makoto-data`'s business.
+//! Nothing here opens a file or a socket, or reads the clock or the environment: bytes and time
+//! are arguments, so every rule can be shown in a test with fixed inputs. The one secret is a
+//! signing key that the caller hands over. Reading datasets is `makoto-data`'s business.
 
 pub mod attestation;
 pub mod canonical;
@@ -14,6 +14,7 @@ pub mod digest;
 pub mod envelope;
 pub mod exclude;
 pub mod json;
+pub mod key;
 pub mod limits;
 pub mod lineage;
 pub mod manifest;
