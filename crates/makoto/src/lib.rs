@@ -7,12 +7,15 @@
 
 pub mod attestation;
 pub mod canonical;
+pub mod certificate;
+pub mod chain;
 pub mod config;
 pub mod datetime;
 pub mod dbom;
 pub mod digest;
 pub mod envelope;
 pub mod exclude;
+pub mod identity;
 pub mod json;
 pub mod limits;
 pub mod lineage;
@@ -27,7 +30,9 @@ pub mod schema;
 pub mod secret;
 pub mod shape;
 pub mod statement;
+pub mod timestamp;
 pub mod toml;
+pub mod trusted_root;
 pub mod validate;
 pub mod verify;
 pub mod window;
