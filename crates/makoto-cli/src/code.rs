@@ -10,9 +10,9 @@ use makoto::digest::Digest;
 use makoto::json::Json;
 use makoto_data::{Fingerprint, digest_file, fingerprint};
 
-use crate::dataset::same_file;
 use crate::draft::Draft;
 use crate::failure::Failure;
+use crate::files::same_file;
 use crate::screen::Plain;
 
 /// What is known of the code behind a command line.

@@ -1,6 +1,6 @@
 //! A dataset on disk, measured: what goes into a subject or an input.
 
-use std::ffi::OsStr;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -15,12 +15,13 @@ use makoto::report::Level;
 use makoto::shape::Shape as _;
 use makoto::statement::{RECORDS_ANNOTATION, Statement};
 use makoto_data::{
-    Catalog, Fingerprint, Links, Sidecar, apparent_compression, attestation_path, digest_file,
-    digest_folder, place_of,
+    Catalog, Fingerprint, Links, Progress, Sidecar, Stream, apparent_compression, attestation_path,
+    digest_file, digest_folder,
 };
 
 use crate::command::newest_last;
 use crate::failure::Failure;
+use crate::naming::{Named, plain_name};
 use crate::progress::Bar;
 use crate::screen::Plain;
 
@@ -77,9 +78,6 @@ fn quote(text: &str) -> Result<Quote, String> {
     Quote::parse(text).ok_or_else(|| "needed one ASCII character or `none`".to_owned())
 }
 
-/// The ends of a name that compression adds.
-const COMPRESSED: [&str; 4] = ["gz", "gzip", "zst", "zstd"];
-
 impl RecordArgs {
     /// The links rule that was asked for.
     pub(crate) fn links(&self) -> Links {
@@ -91,6 +89,15 @@ impl RecordArgs {
 
     /// The settings for the file at `path`; `None` when its records are not to be counted.
     pub(crate) fn settings(&self, path: &Path) -> Result<Option<Settings>, Failure> {
+        self.settings_of(path, || Ok(apparent_compression(path)?))
+    }
+
+    /// The settings for data called `path`, with the compression that its first bytes show.
+    fn settings_of(
+        &self,
+        path: &Path,
+        compression: impl FnOnce() -> Result<Compression, Failure>,
+    ) -> Result<Option<Settings>, Failure> {
         let extension = plain_name(path).extension().map(|e| e.to_ascii_lowercase());
         let extension = extension
             .as_ref()
@@ -105,7 +112,7 @@ impl RecordArgs {
             }
         };
         let mut settings = Settings::for_format(format);
-        settings.compression = Some(apparent_compression(path)?);
+        settings.compression = Some(compression()?);
         match format {
             Format::Csv => {
                 self.refuse_leftovers("needs JSON Lines", true, false)?;
@@ -149,16 +156,6 @@ impl RecordArgs {
     }
 }
 
-/// The name without the end that compression added.
-fn plain_name(path: &Path) -> PathBuf {
-    let name = PathBuf::from(path.file_name().unwrap_or_default());
-    let compressed = |e: &std::ffi::OsStr| COMPRESSED.iter().any(|c| e.eq_ignore_ascii_case(c));
-    match name.extension() {
-        Some(extension) if compressed(extension) => name.with_extension(""),
-        _ => name,
-    }
-}
-
 /// What was measured of a dataset.
 #[derive(Debug, Clone)]
 pub(crate) struct Measured {
@@ -169,43 +166,6 @@ pub(crate) struct Measured {
     pub(crate) manifest: Option<Manifest>,
     /// State of a file; a folder has one for each of its files.
     pub(crate) fingerprint: Option<Fingerprint>,
-}
-
-/// What a dataset is called on disk.
-#[derive(Debug, Clone)]
-pub(crate) struct Named {
-    /// The file's name without its extension and that of its compression; a folder's name.
-    pub(crate) stem: String,
-    /// The name of the file or folder.
-    pub(crate) file: String,
-    /// The name of the folder that it is in; empty in the root.
-    pub(crate) parent: String,
-}
-
-impl Named {
-    /// Looks at the path only; the data need not be there.
-    pub(crate) fn of(path: &Path, is_folder: bool) -> Result<Self, Failure> {
-        let place = place_of(path).unwrap_or_else(|| path.to_owned());
-        let text = |name: Option<&OsStr>| {
-            let text = name.unwrap_or_default().to_str().map(str::to_owned);
-            text.ok_or_else(|| {
-                Failure::usage(format!(
-                    "the name of {} is not valid UTF-8",
-                    Plain(&path.to_string_lossy())
-                ))
-                .hint("give the dataset a name with --name")
-            })
-        };
-        let plain = plain_name(&place);
-        Ok(Self {
-            stem: text(match is_folder {
-                true => place.file_name(),
-                false => plain.file_stem(),
-            })?,
-            file: text(place.file_name())?,
-            parent: text(place.parent().and_then(Path::file_name))?,
-        })
-    }
 }
 
 /// What to do when records that were not asked for by name cannot be counted.
@@ -225,10 +185,19 @@ impl Measured {
         bad_records: BadRecords,
     ) -> Result<Self, Failure> {
         let bar = Bar::reading(path);
-        let progress = |bytes| bar.add(bytes);
+        Self::read_telling(path, args, bad_records, &|bytes| bar.add(bytes))
+    }
+
+    /// As [`Measured::read`], telling `progress` of the bytes.
+    pub(crate) fn read_telling(
+        path: &Path,
+        args: &RecordArgs,
+        bad_records: BadRecords,
+        progress: &Progress<'_>,
+    ) -> Result<Self, Failure> {
         if path.is_dir() {
             args.refuse_leftovers("needs a file, not a folder", false, false)?;
-            let folder = digest_folder(path, args.links(), &progress)?;
+            let folder = digest_folder(path, args.links(), progress)?;
             return Ok(Self {
                 path: path.to_owned(),
                 sha256: folder.manifest.dir_hash(),
@@ -239,14 +208,8 @@ impl Measured {
             });
         }
         let settings = args.settings(path)?;
-        let digest = digest_file(path, settings.as_ref(), &progress, None)?;
-        let records = match (settings, digest.records) {
-            (Some(settings), Some(Ok(records))) => Some((settings, records)),
-            (_, Some(Err(error))) if bad_records == BadRecords::Refuse => {
-                return Err(records_refused(path, &error));
-            }
-            _ => None,
-        };
+        let digest = digest_file(path, settings.as_ref(), progress, None)?;
+        let records = counted(path, settings, digest.records, bad_records)?;
         Ok(Self {
             path: path.to_owned(),
             sha256: digest.sha256,
@@ -254,6 +217,27 @@ impl Measured {
             records,
             manifest: None,
             fingerprint: Some(digest.fingerprint),
+        })
+    }
+
+    /// Reads data that comes once and is called `path`, and copies it.
+    pub(crate) fn of_stream(
+        path: &Path,
+        stream: Stream<'_>,
+        args: &RecordArgs,
+        bad_records: BadRecords,
+        progress: &Progress<'_>,
+        copy: Option<&mut (dyn Write + Send)>,
+    ) -> Result<Self, Failure> {
+        let settings = args.settings_of(path, || Ok(stream.apparent_compression()))?;
+        let digest = stream.digest(settings.as_ref(), progress, copy)?;
+        Ok(Self {
+            path: path.to_owned(),
+            sha256: digest.sha256,
+            bytes: digest.bytes,
+            records: counted(path, settings, digest.records, bad_records)?,
+            manifest: None,
+            fingerprint: None,
         })
     }
 
@@ -352,6 +336,22 @@ pub(crate) struct Attested {
     pub(crate) reference: String,
 }
 
+/// Records as they go into a statement.
+fn counted(
+    path: &Path,
+    settings: Option<Settings>,
+    records: Option<Result<Records, RecordError>>,
+    bad_records: BadRecords,
+) -> Result<Option<(Settings, Records)>, Failure> {
+    match (settings, records) {
+        (Some(settings), Some(Ok(records))) => Ok(Some((settings, records))),
+        (_, Some(Err(error))) if bad_records == BadRecords::Refuse => {
+            Err(records_refused(path, &error))
+        }
+        _ => Ok(None),
+    }
+}
+
 fn records_refused(path: &Path, error: &RecordError) -> Failure {
     let failure = Failure::usage(format!("{}: {error}", Plain(&path.to_string_lossy())));
     failure.hint(match error {
@@ -377,52 +377,4 @@ fn media_type(settings: &Settings) -> &'static str {
             _ => "text/csv",
         },
     }
-}
-
-/// Refuses to write a file that was asked for with `option` in the place of what is read, of an
-/// attestation or a manifest, or of anything that is no plain file.
-pub(crate) fn refuse_overwriting(
-    option: &str,
-    path: &Path,
-    reads: &[&Path],
-) -> Result<(), Failure> {
-    let shown = Plain(&path.to_string_lossy()).to_string();
-    // A link is replaced by the file, and what it leads to is left alone.
-    let entry = std::fs::symlink_metadata(path);
-    if entry.is_ok_and(|entry| !entry.is_file() && !entry.is_symlink()) {
-        let message = format!("{option} {shown} is there and is no plain file");
-        return Err(Failure::usage(message));
-    }
-    let own = ["attestation", "manifest"];
-    let is_own = path
-        .extension()
-        .is_some_and(|end| own.iter().any(|own| end == *own));
-    if is_own || reads.iter().any(|read| same_file(read, path)) {
-        return Err(Failure::usage(format!(
-            "{option} {shown} is what is being verified, or has the name of an attestation"
-        ))
-        .hint("name another file"));
-    }
-    Ok(())
-}
-
-/// The path from the root, with links resolved in all but its last part, which need not be there.
-pub(crate) fn located(path: &Path) -> Option<PathBuf> {
-    match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) if parent == Path::new("") => {
-            Some(Path::new(".").canonicalize().ok()?.join(name))
-        }
-        (Some(parent), Some(name)) => Some(parent.canonicalize().ok()?.join(name)),
-        _ => path.canonicalize().ok(),
-    }
-}
-
-/// Whether two paths name the same file, by whatever link.
-pub(crate) fn same_file(one: &Path, other: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    let identity = |path: &Path| {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some((metadata.dev(), metadata.ino()))
-    };
-    one == other || identity(one).is_some_and(|one| identity(other) == Some(one))
 }

@@ -10,7 +10,7 @@ use makoto_data::{DataError, PackageError, SidecarError, StoreError};
 use crate::clock;
 
 /// A command that stopped. Shown as what happened, and on a line of its own what to do next.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Failure {
     /// 1 when something contradicts, 2 when it could not be told.
     pub(crate) status: u8,

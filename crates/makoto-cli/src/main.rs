@@ -3,6 +3,7 @@
 //! What was typed is read by `clap` in [`command`]; each command turns it into what it means,
 //! asks `makoto` and `makoto-data`, and shows the answer through [`screen`].
 
+mod batch;
 mod catalog;
 mod clock;
 mod code;
@@ -12,9 +13,13 @@ mod dbt;
 mod defaults;
 mod draft;
 mod failure;
+mod files;
 mod github;
+mod naming;
+mod pattern;
 mod progress;
 mod screen;
+mod selection;
 mod signals;
 mod sink;
 mod target;

@@ -1,15 +1,20 @@
 //! Progress of long work, on a terminal only.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Work shorter than this shows nothing.
 const PATIENCE: u64 = 64 << 20;
 
 /// A bar of bytes on stderr; nothing when stderr is no terminal or the work is short.
-pub(crate) struct Bar(ProgressBar);
+pub(crate) struct Bar {
+    bar: ProgressBar,
+    /// Bytes read so far, where the bar counts datasets.
+    batch_bytes: Option<AtomicU64>,
+}
 
 impl Bar {
     /// A bar for reading the file or folder at `path`.
@@ -27,18 +32,53 @@ impl Bar {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         bar.set_message(crate::screen::Plain(&name).to_string());
         bar.enable_steady_tick(Duration::from_millis(200));
-        Self(bar)
+        Self {
+            bar,
+            batch_bytes: None,
+        }
+    }
+
+    /// A bar over `count` datasets.
+    pub(crate) fn over(count: usize) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(count as u64), target()).with_style(style(
+            "{bar:24} {pos}/{len} datasets, {msg}, {elapsed}, {eta} left",
+        ));
+        bar.set_message(HumanBytes(0).to_string());
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self {
+            bar,
+            batch_bytes: Some(AtomicU64::new(0)),
+        }
+    }
+
+    /// Tells that another dataset of a batch was read.
+    pub(crate) fn next_file(&self) {
+        self.bar.inc(1);
+    }
+
+    /// Writes lines while the bar is away.
+    pub(crate) fn aside(&self, write: impl FnOnce()) {
+        self.bar.suspend(write);
     }
 
     /// Tells of more bytes.
     pub(crate) fn add(&self, bytes: u64) {
-        self.0.inc(bytes);
+        match &self.batch_bytes {
+            None => self.bar.inc(bytes),
+            Some(all) => {
+                let all = all.fetch_add(bytes, Ordering::Relaxed) + bytes;
+                // Words cost more than the hashing of a small file.
+                if !self.bar.is_hidden() {
+                    self.bar.set_message(HumanBytes(all).to_string());
+                }
+            }
+        }
     }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }
 

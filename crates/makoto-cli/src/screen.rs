@@ -151,20 +151,17 @@ fn write_json(out: &mut impl std::io::Write, value: &Json) -> std::io::Result<()
     Ok(())
 }
 
+/// A report in one line: the verdict, and why when it is not a pass.
+pub(crate) fn judged(what: &str, report: &Report) -> String {
+    match report.verdict {
+        Verdict::Pass => verdict(what, report),
+        _ => format!("{}, {}", verdict(what, report), Plain(&reason(report))),
+    }
+}
+
 /// Shows a report: three lines, or everything.
 pub(crate) fn report(what: &str, report: &Report, detail: Detail) {
-    let word = word(report.verdict);
-    let style = match report.verdict {
-        Verdict::Pass => anstyle::AnsiColor::Green,
-        Verdict::Fail => anstyle::AnsiColor::Red,
-        Verdict::Unknown => anstyle::AnsiColor::Yellow,
-    };
-    let style = style.on_default().bold();
-    let level = match report.level {
-        Some(level) => format!(" at {level}"),
-        None => String::new(),
-    };
-    result(format!("{}: {style}{word}{style:#}{level}", Plain(what)));
+    result(verdict(what, report));
     result(format!("  why:  {}", Plain(&reason(report))));
     result(format!("  next: {}", Plain(&next_step(report))));
     match detail {
@@ -178,6 +175,22 @@ pub(crate) fn report(what: &str, report: &Report, detail: Detail) {
         }
         Detail::Everything => everything(report),
     }
+}
+
+/// The verdict in one line.
+fn verdict(what: &str, report: &Report) -> String {
+    let style = match report.verdict {
+        Verdict::Pass => anstyle::AnsiColor::Green,
+        Verdict::Fail => anstyle::AnsiColor::Red,
+        Verdict::Unknown => anstyle::AnsiColor::Yellow,
+    };
+    let style = style.on_default().bold();
+    let word = word(report.verdict);
+    let level = match report.level {
+        Some(level) => format!(" at {level}"),
+        None => String::new(),
+    };
+    format!("{}: {style}{word}{style:#}{level}", Plain(what))
 }
 
 fn line(check: &Check) {

@@ -111,15 +111,13 @@ pub fn digest_file<'a>(
 ) -> Result<FileDigest, DataError> {
     let (file, before) = open_regular(path)?;
     let file = Arc::new(file);
-    let tap = Tap {
-        source: Source::File(Arc::clone(&file)),
+    let tap = Tap::on(
+        Source::File(Arc::clone(&file)),
         path,
-        expected: before.size,
-        read: 0,
+        Some(before.size),
         progress,
         copy,
-        failure: None,
-    };
+    );
     let (sha256, records) = pipeline::run(tap, settings)?;
     let after = Fingerprint::of(&file.metadata().map_err(DataError::io(path))?);
     if before != after {
@@ -140,15 +138,8 @@ pub(crate) fn digest_through(
 ) -> Result<(Digest, Fingerprint), DataError> {
     let (file, before) = open_regular(path)?;
     let file = Arc::new(file);
-    let mut tap = Tap {
-        source: Source::File(Arc::clone(&file)),
-        path,
-        expected: before.size,
-        read: 0,
-        progress,
-        copy: None,
-        failure: None,
-    };
+    let source = Source::File(Arc::clone(&file));
+    let mut tap = Tap::on(source, path, Some(before.size), progress, None);
     let mut hasher = Hasher::new();
     loop {
         match tap.next(buffer)? {
@@ -171,11 +162,16 @@ pub fn apparent_compression(path: &Path) -> Result<Compression, DataError> {
     let (file, _) = open_regular(path)?;
     let mut magic = [0; 4];
     let length = file.read_at(&mut magic, 0).map_err(DataError::io(path))?;
-    Ok(match &magic[..length] {
+    Ok(shown_by(&magic[..length]))
+}
+
+/// Compression that the first bytes of data show.
+pub(crate) fn shown_by(first: &[u8]) -> Compression {
+    match first {
         [0x1f, 0x8b, ..] => Compression::Gzip,
-        [0x28, 0xb5, 0x2f, 0xfd] => Compression::Zstd,
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Compression::Zstd,
         _ => Compression::None,
-    })
+    }
 }
 
 /// Opens a regular file. A pipe or device is refused without waiting for it.
@@ -196,48 +192,59 @@ pub(crate) fn open_regular(path: &Path) -> Result<(File, Fingerprint), DataError
     Ok((file, Fingerprint::of(&metadata)))
 }
 
-/// Reads a file, tells of its progress, writes the copy, and stops at the size that the file
-/// had when it was opened: a file that grows for ever must not be chased.
+/// Where bytes come from.
+pub(crate) enum Source<'a> {
+    /// A regular file, which is read by place.
+    File(Arc<File>),
+    /// Bytes that come once: a pipe, or a part of a file, perhaps inflated.
+    Stream(Box<dyn Read + Send + 'a>),
+}
+
+impl Source<'_> {
+    fn read(&mut self, buffer: &mut [u8], at: u64) -> std::io::Result<usize> {
+        match self {
+            Self::File(file) => file.read_at(buffer, at),
+            Self::Stream(stream) => stream.read(buffer),
+        }
+    }
+}
+
+/// Reads data, tells of its progress, writes the copy, and stops at the size that was expected:
+/// a file that grows for ever must not be chased.
 pub(crate) struct Tap<'a> {
     source: Source<'a>,
     path: &'a Path,
-    expected: u64,
+    /// Size in bytes; of a pipe nobody knows it.
+    expected: Option<u64>,
     read: u64,
     progress: &'a Progress<'a>,
     copy: Option<&'a mut (dyn Write + Send + 'a)>,
     failure: Option<DataError>,
 }
 
-/// What a [`Tap`] reads.
-enum Source<'a> {
-    File(Arc<File>),
-    /// A part of a file, perhaps inflated.
-    Member(Box<dyn Read + Send + 'a>),
-}
-
 impl<'a> Tap<'a> {
-    /// Reads `content`, which should have `expected` bytes, and writes the same to `copy`.
-    pub(crate) fn of_member(
-        content: Box<dyn Read + Send + 'a>,
+    /// A tap on `source`, which is called `path` and has `expected` bytes.
+    pub(crate) fn on(
+        source: Source<'a>,
         path: &'a Path,
-        expected: u64,
+        expected: Option<u64>,
         progress: &'a Progress<'a>,
-        copy: &'a mut (dyn Write + Send + 'a),
+        copy: Option<&'a mut (dyn Write + Send + 'a)>,
     ) -> Self {
         Self {
-            source: Source::Member(content),
+            source,
             path,
             expected,
             read: 0,
             progress,
-            copy: Some(copy),
+            copy,
             failure: None,
         }
     }
 
-    /// Size of the file when it was opened.
+    /// Bytes that will come, or the most there could be.
     pub(crate) fn expected(&self) -> u64 {
-        self.expected
+        self.expected.unwrap_or(u64::MAX)
     }
 
     /// Bytes read so far.
@@ -252,20 +259,17 @@ impl<'a> Tap<'a> {
 
     fn next(&mut self, buffer: &mut [u8]) -> Result<usize, DataError> {
         let count = loop {
-            let read = match &mut self.source {
-                Source::File(file) => file.read_at(buffer, self.read),
-                Source::Member(content) => content.read(buffer),
-            };
-            match read {
+            match self.source.read(buffer, self.read) {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 other => break other.map_err(DataError::io(self.path))?,
             }
         };
         self.read += count as u64;
-        if self.read > self.expected {
+        let expected = self.expected.unwrap_or(self.read);
+        if self.read > expected {
             return Err(DataError::changed(self.path, "it grew"));
         }
-        if count == 0 && self.read < self.expected && !buffer.is_empty() {
+        if count == 0 && self.read < expected && !buffer.is_empty() {
             return Err(DataError::changed(self.path, "it became shorter"));
         }
         if let Some(copy) = &mut self.copy {

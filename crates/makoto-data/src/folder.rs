@@ -160,7 +160,7 @@ pub fn member_path(root: &Path, name: &str, links: Links) -> Result<PathBuf, Dat
     Ok(path)
 }
 
-fn walk_error(root: &Path, limit: usize, error: walkdir::Error) -> DataError {
+pub(crate) fn walk_error(root: &Path, limit: usize, error: walkdir::Error) -> DataError {
     let path = error.path().unwrap_or(root).to_owned();
     match error.into_io_error() {
         Some(source) => DataError::Io { path, source },
@@ -168,7 +168,11 @@ fn walk_error(root: &Path, limit: usize, error: walkdir::Error) -> DataError {
     }
 }
 
-fn check_link(path: &Path, canonical_root: &Path, links: Links) -> Result<(), DataError> {
+pub(crate) fn check_link(
+    path: &Path,
+    canonical_root: &Path,
+    links: Links,
+) -> Result<(), DataError> {
     let path_buf = || path.to_owned();
     if links == Links::Refuse {
         return Err(DataError::Link { path: path_buf() });

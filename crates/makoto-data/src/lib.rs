@@ -7,9 +7,12 @@
 
 mod catalog;
 mod config_file;
+mod crew;
+mod each;
 mod error;
 mod file;
 mod folder;
+mod group;
 mod inflate;
 mod library;
 mod new_file;
@@ -19,16 +22,20 @@ mod place;
 mod shelf;
 mod sidecar;
 mod store;
+mod stream;
 
 pub use catalog::{Catalog, Found};
 pub use config_file::{
     ConfigFile, ConfigFileError, Search, Stopped, find_config, place_of, read_config,
 };
+pub use crew::share_out;
+pub use each::{each_file, is_about_data};
 pub use error::{DataError, FileKind};
 pub use file::{
     FileDigest, Fingerprint, apparent_compression, digest_file, entry_fingerprint, fingerprint,
 };
 pub use folder::{FolderDigest, FolderFile, Links, digest_folder, folder_files, member_path};
+pub use group::{MOST, Pending, write_group};
 pub use new_file::NewFile;
 pub use package::{
     ATTESTATION, Dataset, MemberDigest, Package, PackageError, PackageWriter, further_name,
@@ -40,6 +47,7 @@ pub use sidecar::{
     plan_manifest, read_limited, read_manifest, write_manifest,
 };
 pub use store::{Kept, Store, StoreError, Stored, one_line};
+pub use stream::{Stream, StreamDigest};
 
 /// Is told how many more bytes were read.
 pub type Progress<'a> = dyn Fn(u64) + Sync + 'a;

@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use tempfile::NamedTempFile;
@@ -54,7 +55,8 @@ impl NewFile {
     }
 
     /// Gives the file its name, in place of what has it, and makes that last. Who may read the
-    /// file at `like` may read this one, and only they.
+    /// file at `like` may read this one, and only they; when nothing is there, who may read any
+    /// file that this process makes.
     ///
     /// # Errors
     /// When it cannot be written; what had the name still has it.
@@ -68,10 +70,7 @@ impl NewFile {
     /// # Errors
     /// As [`NewFile::keep`].
     pub fn keep_for_readers_of(self, like: &[&Path]) -> io::Result<()> {
-        let mode =
-            |like: &&Path| std::fs::metadata(like).map_or(0, |data| data.permissions().mode());
-        let readers = like.iter().map(mode).fold(0o444, |all, mode| all & mode);
-        self.keep_with(readers | 0o600)
+        self.keep_with(for_readers_of(like))
     }
 
     /// As [`NewFile::keep`], for a file that goes with no other: those may use it whom this
@@ -80,38 +79,83 @@ impl NewFile {
     /// # Errors
     /// As [`NewFile::keep`].
     pub fn keep_by_umask(self) -> io::Result<()> {
-        // It can only be asked for by setting it. A file that somebody makes meanwhile is private.
-        let mask = rustix::process::umask(Mode::RWXG | Mode::RWXO);
-        rustix::process::umask(mask);
-        self.keep_with(0o666 & !mask.bits())
+        self.keep_with(by_umask())
     }
 
     fn keep_with(mut self, mode: u32) -> io::Result<()> {
+        self.settle(mode)?;
+        let folder = folder_of(&self.target).to_owned();
+        self.take_name(Over::Anything)?;
+        // The name lasts only once the folder is on disk.
+        File::open(folder)?.sync_all()
+    }
+
+    /// Makes the bytes last, with this mode.
+    pub(crate) fn settle(&mut self, mode: u32) -> io::Result<()> {
         let file = self.file();
         file.set_permissions(Permissions::from_mode(mode))?;
-        file.sync_all()?;
+        file.sync_all()
+    }
+
+    /// Gives a settled file its name. That lasts once the folder is on disk.
+    pub(crate) fn take_name(self, over: Over) -> io::Result<()> {
         let folder = folder_of(&self.target);
-        match self.content {
-            Content::Named(file) => {
+        match (self.content, over) {
+            (Content::Named(file), Over::Anything) => {
                 file.persist(&self.target).map_err(|error| error.error)?;
             }
-            Content::Nameless(file) => {
+            (Content::Named(file), Over::Nothing) => {
+                file.persist_noclobber(&self.target)
+                    .map_err(|error| error.error)?;
+            }
+            (Content::Nameless(file), Over::Nothing) => link(&file, &self.target)?,
+            (Content::Nameless(file), Over::Anything) => {
                 // A name can be given, but not taken over, so it goes by way of another one.
-                let own = format!("/proc/self/fd/{}", file.as_raw_fd());
-                let link = |name: &Path| {
-                    rustix::fs::linkat(CWD, &own, CWD, name, AtFlags::SYMLINK_FOLLOW)
-                        .map_err(io::Error::from)
-                };
-                let named = builder().make_in(folder, link)?;
+                let named = builder().make_in(folder, |name| link(&file, name))?;
                 named
                     .into_temp_path()
                     .persist(&self.target)
                     .map_err(|error| error.error)?;
             }
         }
-        // The name lasts only once the folder is on disk.
-        File::open(folder)?.sync_all()
+        Ok(())
     }
+}
+
+/// What may have the name that a new file takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// Nothing; if something has it, that is an error.
+    Nothing,
+    /// Whatever it is, it gives way.
+    Anything,
+}
+
+fn link(file: &File, name: &Path) -> io::Result<()> {
+    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+    rustix::fs::linkat(CWD, &own, CWD, name, AtFlags::SYMLINK_FOLLOW).map_err(io::Error::from)
+}
+
+/// The mode of a file that only who may read all of `like` may read, and the owner may write.
+pub(crate) fn for_readers_of(like: &[&Path]) -> u32 {
+    let mode = |like: &&Path| match std::fs::metadata(like) {
+        Ok(like) => like.permissions().mode(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => by_umask(),
+        Err(_) => 0,
+    };
+    like.iter().map(mode).fold(0o444, |all, mode| all & mode) | 0o600
+}
+
+/// The mode that a file of this process gets by default.
+fn by_umask() -> u32 {
+    // The mask can be read only by setting it, so this is done once. A file that another thread
+    // makes meanwhile is private.
+    static MODE: OnceLock<u32> = OnceLock::new();
+    *MODE.get_or_init(|| {
+        let mask = rustix::process::umask(Mode::RWXG | Mode::RWXO);
+        rustix::process::umask(mask);
+        0o666 & !mask.bits()
+    })
 }
 
 const PREFIX: &str = ".makoto-";

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use makoto::attestation::{Attestation, AttestationError};
 use makoto::digest::Digest;
@@ -216,7 +216,7 @@ impl Sidecar {
     }
 
     /// What is to be written, if anything.
-    fn next(
+    pub(crate) fn next(
         &self,
         statement: &[u8],
         existing: Existing,
@@ -339,19 +339,22 @@ pub fn read_limited(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, Sideca
 
 /// Waits for this program's turn to write in the folder of `path`. The turn ends when the file
 /// is dropped.
-///
-/// Anyone who can read a folder can hold its lock, so the wait has an end.
 pub(crate) fn lock_folder(path: &Path) -> Result<File, SidecarError> {
-    const PATIENCE: Duration = Duration::from_secs(30);
-    const PAUSE: Duration = Duration::from_millis(20);
     let folder = File::open(folder_of(path)).map_err(writing(path))?;
-    let mut waited = Duration::ZERO;
+    wait_for_turn(&folder, path, Instant::now() + PATIENCE)?;
+    Ok(folder)
+}
+
+/// How long a writer waits for its turn. Anyone who can read a folder can hold its lock, so the
+/// wait has an end.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until `end` for the lock of `folder`, where `path` is to be written.
+pub(crate) fn wait_for_turn(folder: &File, path: &Path, end: Instant) -> Result<(), SidecarError> {
+    const PAUSE: Duration = Duration::from_millis(20);
     loop {
         match folder.try_lock() {
-            Err(TryLockError::WouldBlock) if waited < PATIENCE => {
-                std::thread::sleep(PAUSE);
-                waited += PAUSE;
-            }
+            Err(TryLockError::WouldBlock) if Instant::now() < end => std::thread::sleep(PAUSE),
             Err(TryLockError::WouldBlock) => {
                 let path = path.to_owned();
                 return Err(SidecarError::Locked { path });
@@ -359,7 +362,7 @@ pub(crate) fn lock_folder(path: &Path) -> Result<File, SidecarError> {
             Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Unsupported => {
                 return Err(writing(path)(error));
             }
-            _ => return Ok(folder),
+            _ => return Ok(()),
         }
     }
 }

@@ -36,6 +36,8 @@ pub struct Limits {
     pub folder_repeats: usize,
     /// Bytes of a folder's manifest: about a million files with long names.
     pub manifest_bytes: usize,
+    /// Bytes of a list of paths, which is held in memory: about two million paths.
+    pub list_bytes: usize,
     /// Attestations about one digest that one look into a store reads. They are held in memory,
     /// and who may write a store can add any number.
     pub store_entries: usize,
@@ -81,6 +83,7 @@ impl Limits {
         folder_depth: 64,
         folder_repeats: 1_000,
         manifest_bytes: 256 << 20,
+        list_bytes: 256 << 20,
         lineage_stages: 250_000,
         lineage_links: 2_000_000,
         store_entries: 100_000,

@@ -9,8 +9,8 @@ use makoto::limits::Limits;
 use makoto_data::{Existing, Sidecar, attestation_path, manifest_path};
 
 use super::store::StoreArgs;
-use crate::dataset::same_file;
 use crate::failure::Failure;
+use crate::files::Files;
 use crate::screen::Plain;
 
 /// Where and how the attestation is written.
@@ -57,39 +57,38 @@ impl WriteArgs {
         inputs: &[PathBuf],
         outputs: &[PathBuf],
     ) -> Result<(), Failure> {
-        for (index, output) in outputs.iter().enumerate() {
-            if outputs[..index]
-                .iter()
-                .any(|other| same_file(other, output))
-            {
+        let mut data = Files::default();
+        for output in outputs {
+            if !data.insert(output) {
                 let shown = output.to_string_lossy();
                 return Err(Failure::usage(format!("{} is given twice", Plain(&shown))));
             }
         }
+        for input in inputs {
+            data.insert(input);
+        }
         let paths: Vec<_> = outputs.iter().map(PathBuf::as_path).collect();
+        let all: Vec<_> = inputs.iter().chain(outputs).map(PathBuf::as_path).collect();
+        self.refuse_places(&all)?;
+        let sidecars = self.sidecars(&paths)?;
+        let manifests: Result<Vec<_>, _> = paths.iter().map(|path| manifest_path(path)).collect();
+        let places = sidecars.iter().map(Sidecar::path).map(Path::to_owned);
+        for place in places.chain(manifests?) {
+            data.refuse_place(&place)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses options by which nothing would be written, and stores that cannot be, or that lie
+    /// inside `data`.
+    pub(crate) fn refuse_places(&self, data: &[&Path]) -> Result<(), Failure> {
         if self.no_sidecar && self.store.roots().0.is_empty() {
             return Err(
                 Failure::usage("with --no-sidecar and no store, nothing would be written")
                     .hint("name a store with --store DIR"),
             );
         }
-        let data: Vec<_> = inputs.iter().chain(outputs).map(PathBuf::as_path).collect();
-        self.store.rehearse(&data)?;
-        let sidecars = self.sidecars(&paths)?;
-        let manifests: Result<Vec<_>, _> = paths.iter().map(|path| manifest_path(path)).collect();
-        let places = sidecars.iter().map(Sidecar::path).map(Path::to_owned);
-        for place in places.chain(manifests?) {
-            let data = inputs.iter().chain(outputs);
-            if let Some(data) = data.into_iter().find(|data| same_file(data, &place)) {
-                let shown = data.to_string_lossy();
-                return Err(Failure::usage(format!(
-                    "{} is data, and its name is that of an attestation to be written",
-                    Plain(&shown)
-                ))
-                .hint("rename the data, or name another file with --out"));
-            }
-        }
-        Ok(())
+        self.store.rehearse(data)
     }
 
     /// The attestation files for these datasets: beside each, or the one that was named.

@@ -15,8 +15,8 @@ use makoto_data::{Catalog, NewFile, Sidecar};
 use super::{LevelArg, Output};
 use crate::catalog::CatalogArgs;
 use crate::clock;
-use crate::dataset::same_file;
 use crate::failure::Failure;
+use crate::files::same_file;
 use crate::screen::{self, Detail, Plain};
 use crate::target::Target;
 

@@ -13,23 +13,23 @@ use makoto_data::{Catalog, Sidecar, SidecarError};
 
 use super::newest_last;
 use crate::failure::Failure;
-use crate::screen::{self, Plain};
+use crate::screen::Plain;
 
 /// An attestation file, and stores in which there may be more about the same data.
 #[derive(Debug)]
-pub(crate) struct Known {
+pub(crate) struct Known<'a> {
     path: PathBuf,
     beside: Option<Vec<Attestation>>,
     /// The statements beside the data.
     candidates: Candidates,
-    stores: Catalog,
+    stores: &'a Catalog,
 }
 
-impl Known {
+impl<'a> Known<'a> {
     /// Reads the attestation file at `path`, or reports why there is nothing to judge by.
     pub(crate) fn read(
         path: PathBuf,
-        stores: Catalog,
+        stores: &'a Catalog,
         now: &DateTime,
     ) -> Result<Result<Self, Box<Report>>, Failure> {
         let report = |report| Ok(Err(Box::new(report)));
@@ -70,7 +70,7 @@ impl Known {
         sha256: &Digest,
         now: &DateTime,
     ) -> Result<Result<Cow<'_, Candidates>, Box<Report>>, Failure> {
-        let mut all = newest_last(&self.stores, sha256)?;
+        let mut all = newest_last(self.stores, sha256)?;
         match (&self.beside, all.is_empty()) {
             (Some(_), true) => Ok(Ok(Cow::Borrowed(&self.candidates))),
             (Some(beside), false) => {
@@ -85,24 +85,29 @@ impl Known {
         }
     }
 
-    /// Tells of a statement that was found elsewhere than beside the data.
-    pub(crate) fn tell_place(&self, sha256: &Digest, report: &mut Report) -> Result<(), Failure> {
+    /// Adds to the report that its statement was found elsewhere than beside the data. Returns
+    /// what a person is told of it.
+    pub(crate) fn add_place(
+        &self,
+        sha256: &Digest,
+        report: &mut Report,
+    ) -> Result<Option<String>, Failure> {
         let Some(id) = report.attestation.clone() else {
-            return Ok(());
+            return Ok(None);
         };
         let is_it = |one: &Attestation| format!("sha256:{}", one.id) == id;
         let beside = self.beside.as_deref().unwrap_or_default();
         if beside.iter().any(is_it) {
-            return Ok(());
+            return Ok(None);
         }
         let found = self.stores.about(sha256)?;
         let Some(found) = found.iter().find(|found| is_it(&found.attestation)) else {
-            return Ok(());
+            return Ok(None);
         };
-        if let Some(place) = found.places.first() {
-            let message = format!("the statement was found in a store, at {place}");
-            screen::note(format!("note: {}", Plain(&message)));
-            let check = Check::new("V1", Outcome::Pass, "", message);
+        let place = found.places.first();
+        let message = place.map(|place| format!("the statement was found in a store, at {place}"));
+        if let Some(message) = &message {
+            let check = Check::new("V1", Outcome::Pass, "", message.as_str());
             report.checks.push(check);
         }
         if self.beside.is_some() {
@@ -111,7 +116,7 @@ impl Known {
                 .checks
                 .push(Check::new("V3", Outcome::Warn, "", message));
         }
-        Ok(())
+        Ok(message.map(|message| format!("note: {}", Plain(&message))))
     }
 
     fn absent(&self, more: &str, now: &DateTime) -> Report {

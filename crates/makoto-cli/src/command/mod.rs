@@ -12,6 +12,7 @@ mod man;
 mod origin;
 mod pack;
 mod package;
+mod pipe;
 mod run;
 mod schema;
 mod step;

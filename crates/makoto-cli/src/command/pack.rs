@@ -18,8 +18,8 @@ use super::Output;
 use super::package::{AskedOfPackage, judge_open};
 use super::store::StoreArgs;
 use crate::clock;
-use crate::dataset::same_file;
 use crate::failure::Failure;
+use crate::files::same_file;
 use crate::progress::Bar;
 use crate::screen::{self, Plain};
 
@@ -117,7 +117,8 @@ impl Pack {
             },
             member: None,
         };
-        let judged = judge_open(&package, &asked, &clock::now()?)
+        let bar = Bar::reading(package.path());
+        let judged = judge_open(&package, &asked, &clock::now()?, &|bytes| bar.add(bytes))
             .map_err(|error| self.unsound(&error))??;
         if judged.report.verdict != Verdict::Pass {
             for (name, report) in &judged.datasets {

@@ -11,10 +11,9 @@ use makoto::record::{RecordError, Records, Settings};
 use makoto::report::{Check, Outcome, Report, Verdict};
 use makoto::validate::refusal;
 use makoto::verify::{Asked, Candidates, Evidence, FileEvidence, FolderEvidence, verify};
-use makoto_data::{ATTESTATION, Dataset, Package, PackageError, attestation_path};
+use makoto_data::{ATTESTATION, Dataset, Package, PackageError, Progress, attestation_path};
 
 use crate::failure::Failure;
-use crate::progress::Bar;
 use crate::screen::{self, Detail, Plain};
 
 use super::Output;
@@ -47,8 +46,9 @@ pub(crate) fn judge(
     path: &Path,
     asked: &AskedOfPackage<'_>,
     now: &DateTime,
+    progress: &Progress<'_>,
 ) -> Result<Judged, Failure> {
-    match Package::open(path).and_then(|package| judge_open(&package, asked, now)) {
+    match Package::open(path).and_then(|package| judge_open(&package, asked, now, progress)) {
         Ok(judged) => judged,
         Err(error) => refused(path, error, now),
     }
@@ -59,6 +59,7 @@ pub(crate) fn judge_open(
     package: &Package,
     asked: &AskedOfPackage<'_>,
     now: &DateTime,
+    progress: &Progress<'_>,
 ) -> Result<Result<Judged, Failure>, PackageError> {
     let attestations = match Attestation::parse_file(&package.attestation()?) {
         Ok(attestations) => attestations,
@@ -80,12 +81,10 @@ pub(crate) fn judge_open(
         ))));
     }
     let candidates = Candidates::read(attestations.clone());
-    let bar = Bar::reading(package.path());
-    let progress = |bytes| bar.add(bytes);
     let mut judged = Vec::new();
     let mut members_of: HashMap<Digest, usize> = HashMap::new();
     for dataset in datasets {
-        let evidence = evidence(package, &dataset, &candidates, &asked.asked, &progress)?;
+        let evidence = evidence(package, &dataset, &candidates, &asked.asked, progress)?;
         let sha256 = evidence.sha256();
         let members = members_of.entry(sha256).or_default();
         *members += 1;
@@ -129,7 +128,7 @@ fn evidence(
     dataset: &Dataset,
     candidates: &Candidates,
     asked: &Asked<'_>,
-    progress: &makoto_data::Progress<'_>,
+    progress: &Progress<'_>,
 ) -> Result<Evidence, PackageError> {
     let member = match dataset {
         Dataset::File { member } => member,
@@ -240,7 +239,7 @@ impl Judged {
         Self { report, datasets }
     }
 
-    /// Shows the verdict. Returns the exit status.
+    /// Shows the verdict.
     pub(crate) fn show(&self, path: &Path, output: Output, detail: Detail) {
         let shown = path.to_string_lossy();
         match (output, self.datasets.as_slice()) {
@@ -260,7 +259,8 @@ impl Judged {
         }
     }
 
-    fn to_json(&self) -> Json {
+    /// The verdict for a program.
+    pub(crate) fn to_json(&self) -> Json {
         let members = self.datasets.iter().map(|(name, report)| {
             let subject = report.subject.as_ref().map(|subject| subject.name.as_str());
             Json::from([

@@ -1,5 +1,6 @@
 //! What `attest transform` and `run` have in common: the inputs, the step and its executor.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -9,10 +10,11 @@ use makoto_data::Sidecar;
 
 use super::attest::{add_json, key_value, string_map};
 use super::store::StoreArgs;
-use crate::dataset::{Attested, BadRecords, Measured, RecordArgs, same_file};
+use crate::dataset::{Attested, BadRecords, Measured, RecordArgs};
 use crate::defaults::{Defaults, Value};
 use crate::draft::Draft;
 use crate::failure::Failure;
+use crate::files::Files;
 use crate::screen::Plain;
 
 /// Where short names of transformations lead.
@@ -198,8 +200,12 @@ fn bytes_of(data: &[&Measured]) -> u64 {
 
 /// Refuses inputs and outputs that are the same file, by whatever path or link.
 pub(crate) fn refuse_in_place(inputs: &[PathBuf], outputs: &[PathBuf]) -> Result<(), Failure> {
+    let mut read = Files::default();
+    for input in inputs {
+        read.insert(input);
+    }
     for output in outputs {
-        if inputs.iter().any(|input| same_file(input, output)) {
+        if read.find(output).is_some() {
             let shown = output.to_string_lossy();
             return Err(
                 Failure::usage(format!("{} is both input and output", Plain(&shown)))
@@ -224,7 +230,7 @@ pub(crate) fn subjects(
             outputs.len()
         )));
     }
-    let mut taken: Vec<String> = Vec::new();
+    let mut taken = HashSet::new();
     let mut subjects = Vec::new();
     for (index, output) in outputs.iter().enumerate() {
         let typed = names.get(index).map(String::as_str);
@@ -233,14 +239,13 @@ pub(crate) fn subjects(
             .name(typed, output.manifest.is_some())?;
         let name = value.text.clone();
         draft.came_from(format!("subject[{index}].name"), value);
-        if taken.contains(&name) {
+        subjects.push(output.subject(&name));
+        if let Some(name) = taken.replace(name) {
             return Err(
                 Failure::usage(format!("two outputs would be named {name:?}"))
                     .hint("give each output a --name, in order"),
             );
         }
-        subjects.push(output.subject(&name));
-        taken.push(name);
     }
     Ok(subjects)
 }

@@ -121,20 +121,13 @@ pub(crate) struct InStore {
 }
 
 impl InStore {
-    /// Puts each of `documents` into each of `stores`.
-    pub(crate) fn put(stores: &[Store], documents: &[Vec<u8>]) -> Result<Vec<Self>, Failure> {
-        let mut all = Vec::new();
-        for store in stores {
-            for document in documents {
-                let stored = store.put(document)?;
-                all.extend(stored.into_iter().map(|stored| Self {
-                    root: store.root().to_owned(),
-                    path: store.path_of(&stored.id),
-                    stored,
-                }));
-            }
-        }
-        Ok(all)
+    /// What came of putting documents into `store`.
+    pub(crate) fn of(store: &Store, stored: Vec<Stored>) -> impl Iterator<Item = Self> {
+        stored.into_iter().map(|stored| Self {
+            root: store.root().to_owned(),
+            path: store.path_of(&stored.id),
+            stored,
+        })
     }
 
     pub(crate) fn word(&self) -> &'static str {

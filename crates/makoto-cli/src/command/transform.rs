@@ -12,6 +12,7 @@ use crate::dataset::{BadRecords, Measured, RecordArgs};
 use crate::defaults::{ConfigArgs, Defaults};
 use crate::draft::Draft;
 use crate::failure::Failure;
+use crate::selection::read_list;
 use crate::writing::Writing;
 
 /// Attest what was done to data
@@ -32,8 +33,16 @@ pub(crate) struct Transform {
     outputs: Vec<PathBuf>,
 
     /// An input: a file or folder (repeatable)
-    #[arg(long = "input", value_name = "IN", required = true)]
+    #[arg(
+        long = "input",
+        value_name = "IN",
+        required_unless_present = "inputs_from"
+    )]
     inputs: Vec<PathBuf>,
+
+    /// Take further inputs from this file, one path on each line or separated by NUL; - for stdin
+    #[arg(long, value_name = "LIST")]
+    inputs_from: Option<PathBuf>,
 
     /// Identifier of the system that executed the step; needed here or in a makoto.toml
     #[arg(long, value_name = "ID")]
@@ -96,11 +105,20 @@ pub(crate) struct Transform {
 
 impl Transform {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
-        refuse_in_place(&self.inputs, &self.outputs)?;
-        self.write.refuse_collisions(&self.inputs, &self.outputs)?;
+        let mut inputs = self.inputs.clone();
+        if let Some(list) = &self.inputs_from {
+            inputs.extend(read_list(list, false)?);
+        }
+        if inputs.is_empty() {
+            return Err(Failure::usage(
+                "the list of inputs is empty, needed at least one",
+            ));
+        }
+        refuse_in_place(&inputs, &self.outputs)?;
+        self.write.refuse_collisions(&inputs, &self.outputs)?;
         let defaults = Defaults::find(&self.config, &self.outputs[0])?;
         let executor = defaults.needed("executor", self.executor.as_deref(), "--executor ID")?;
-        let inputs = Input::read_all(&self.inputs, &self.records, &self.write.store)?;
+        let inputs = Input::read_all(&inputs, &self.records, &self.write.store)?;
         let read = |path: &PathBuf| Measured::read(path, &self.records, BadRecords::Refuse);
         let outputs: Result<Vec<_>, _> = self.outputs.iter().map(read).collect();
         let outputs = outputs?;

@@ -8,7 +8,7 @@ use std::path::Path;
 use makoto::report::{Level, Outcome, Report, Role, Verdict};
 
 use crate::command::Output;
-use crate::dataset::located;
+use crate::files::located;
 use crate::github::{self, Severity};
 use crate::screen::{self, Plain};
 

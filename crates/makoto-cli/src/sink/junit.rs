@@ -13,8 +13,8 @@ use makoto_data::NewFile;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
-use crate::dataset::{located, refuse_overwriting};
 use crate::failure::Failure;
+use crate::files::{located, refuse_overwriting};
 use crate::screen::{self, Plain};
 
 const ROOT: &str = "testsuites";

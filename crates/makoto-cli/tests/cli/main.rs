@@ -5,6 +5,7 @@
 mod actions;
 mod append;
 mod attest;
+mod batch;
 mod budgets;
 mod config;
 mod config_places;
@@ -23,6 +24,7 @@ mod masking;
 mod member;
 mod package;
 mod parameters;
+mod pipe;
 mod records;
 mod run;
 mod run_refuses;

@@ -145,7 +145,7 @@ fn help_and_version_are_results_and_wrong_use_is_not() {
         &["attest"],
         &["attst"],
         &["verify", "--no-such-option", "x"],
-        &["verify", "a", "b"],
+        &["schema", "a", "b"],
     ] {
         let ran = sandbox.makoto(wrong);
         assert_eq!(ran.status, 2, "{wrong:?} {ran:?}");

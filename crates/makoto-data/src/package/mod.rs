@@ -27,7 +27,7 @@ use makoto::manifest::{Manifest, ManifestError};
 use makoto::record::{RecordError, Records, Settings};
 
 use crate::error::DataError;
-use crate::file::{Fingerprint, Tap, open_regular, state_of};
+use crate::file::{Fingerprint, Source, Tap, open_regular, state_of};
 use crate::{Progress, pipeline};
 
 use archive::{Entry, Method};
@@ -307,7 +307,13 @@ impl Package {
             copy,
         };
         let shown = self.path.join(&entry.name);
-        let tap = Tap::of_member(content, &shown, entry.size, progress, &mut checked);
+        let tap = Tap::on(
+            Source::Stream(content),
+            &shown,
+            Some(entry.size),
+            progress,
+            Some(&mut checked),
+        );
         let found = match pipeline::run(tap, settings) {
             Ok(found) => found,
             Err(DataError::Io { source, .. }) if source.kind() == io::ErrorKind::InvalidData => {

@@ -12,28 +12,25 @@
 //! store is believed because it is there: a reader works out the id again, and looks for the
 //! digest in the statement.
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+mod put;
+
+use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use makoto::attestation::{Attestation, AttestationError};
 use makoto::digest::Digest;
 use makoto::limits::Limits;
-use makoto::report::{Level, Outcome};
-use makoto::statement::Statement;
+
+pub use put::one_line;
 
 use crate::error::DataError;
 use crate::new_file::{NewFile, folder_of, is_temporary};
 use crate::place::{Located, Place};
-use crate::sidecar::{SidecarError, lock_folder, read_limited, writing};
+use crate::sidecar::{SidecarError, read_limited, writing};
 
 const MARKER: &str = "makoto-store";
 const VERSION: &str = "makoto store v1\n";
-
-/// Index entries that are made to last one folder at a time. For more, one call for the whole
-/// file system is quicker, though it waits for what others write.
-const SYNCED_ONE_BY_ONE: usize = 64;
 
 /// A store of attestations: a folder that several programs may read and write at once.
 #[derive(Debug, Clone)]
@@ -193,25 +190,6 @@ impl Store {
         self.place("id", id)
     }
 
-    /// Puts one document, or several as JSON Lines, into the store. When this returns, they are
-    /// on disk. Doing the same again changes nothing, and completes what a killed writer left.
-    ///
-    /// # Errors
-    /// When one of them is no attestation of a conforming statement, nothing is written. After
-    /// other errors, those before the one that failed are in the store.
-    pub fn put(&self, bytes: &[u8]) -> Result<Vec<Stored>, StoreError> {
-        let documents = Attestation::documents(bytes)?;
-        for (_, attestation) in &documents {
-            refuse_bad_form(attestation)?;
-        }
-        let put = |(document, attestation): &(&[u8], Attestation)| {
-            let outcome = self.put_one(document, attestation)?;
-            let id = attestation.id;
-            Ok(Stored { id, outcome })
-        };
-        documents.iter().map(put).collect()
-    }
-
     /// Every attestation of the statement `id`: one, or several envelopes around it.
     ///
     /// # Errors
@@ -326,94 +304,6 @@ impl Store {
         let (first, rest) = hex.split_at(2);
         self.root.join(kind).join(first).join(rest)
     }
-
-    fn put_one(&self, document: &[u8], attestation: &Attestation) -> Result<Kept, StoreError> {
-        let id = attestation.id;
-        let object = self.place("id", &id);
-        self.write_index(attestation, &object)?;
-        let folder = folder_of(&object);
-        self.make_folder(folder)?;
-        let _turn = lock_folder(&object)?;
-        let there = read_limited(&object, Limits::DEFAULT.sidecar_bytes)?;
-        let Some(there) = there else {
-            self.sync_up_from(folder)?;
-            write_file(&object, document, &self.root)?;
-            return Ok(Kept::New);
-        };
-        match joined(&object, &there, document, attestation)? {
-            None => Ok(Kept::Unchanged),
-            Some(bytes) => {
-                write_file(&object, &bytes, &self.root)?;
-                Ok(Kept::Added)
-            }
-        }
-    }
-
-    /// Writes the index entries of a statement, and makes them last unless its object, which is
-    /// written after them, is there already.
-    fn write_index(&self, attestation: &Attestation, object: &Path) -> Result<(), StoreError> {
-        let id = attestation.id.to_string();
-        let subjects = attestation.subjects().map(|digest| ("subject", digest));
-        let inputs = attestation.inputs().map(|digest| ("input", digest));
-        let mut entries: Vec<_> = subjects.chain(inputs).collect();
-        entries.sort_unstable();
-        entries.dedup();
-        let mut folders = Vec::with_capacity(entries.len());
-        for (index, digest) in entries {
-            let folder = self.place(index, &digest);
-            let entry = folder.join(&id);
-            if !exists(&entry) {
-                self.make_folder(&folder)?;
-                let mut options = OpenOptions::new();
-                let created = options
-                    .write(true)
-                    .create(true)
-                    .truncate(false)
-                    .open(&entry);
-                created.map_err(writing(&entry))?;
-            }
-            folders.push(folder);
-        }
-        if exists(object) {
-            return Ok(());
-        }
-        if folders.len() > SYNCED_ONE_BY_ONE {
-            let root = File::open(&self.root).map_err(writing(&self.root))?;
-            let synced = rustix::fs::syncfs(root).map_err(io::Error::from);
-            return Ok(synced.map_err(writing(&self.root))?);
-        }
-        for folder in folders {
-            self.sync_up_from(&folder)?;
-        }
-        Ok(())
-    }
-
-    /// Makes the names in `folder`, and in those above it up to the store's own, last.
-    fn sync_up_from(&self, folder: &Path) -> Result<(), StoreError> {
-        let mut in_store = folder
-            .ancestors()
-            .take_while(|above| above.starts_with(&self.root));
-        in_store.try_for_each(sync_folder)
-    }
-
-    /// Makes a folder of the store, and those above it, with the mode of the store's own.
-    fn make_folder(&self, folder: &Path) -> Result<(), StoreError> {
-        if exists(folder) {
-            return Ok(());
-        }
-        if let Some(above) = folder.parent().filter(|above| *above != self.root) {
-            self.make_folder(above)?;
-        }
-        let root = std::fs::metadata(&self.root).map_err(writing(&self.root))?;
-        let mode = root.permissions().mode() & 0o777;
-        match DirBuilder::new().mode(mode).create(folder) {
-            // Who may read the store is not for the umask of its last writer to say.
-            Ok(()) => std::fs::set_permissions(folder, Permissions::from_mode(mode)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            Err(error) => Err(error),
-        }
-        .map_err(|error| writing(folder)(error).into())
-    }
 }
 
 /// Refuses a folder in which anything is.
@@ -431,75 +321,6 @@ fn refuse_other_files(root: &Path) -> Result<(), StoreError> {
         }
     }
     Ok(())
-}
-
-fn refuse_bad_form(attestation: &Attestation) -> Result<(), StoreError> {
-    let (statement, checks) = Statement::read(attestation.statement.clone(), Level::L1);
-    if statement.is_some() {
-        return Ok(());
-    }
-    let mut failed = checks.iter().filter(|check| check.outcome == Outcome::Fail);
-    let what = failed.next().map_or("it is not valid".to_owned(), |check| {
-        format!("{} {}", check.path, check.message)
-            .trim()
-            .to_owned()
-    });
-    let id = attestation.id;
-    Err(StoreError::NotConforming { id, what })
-}
-
-/// What `object` is to hold when a further document of the same statement comes; `None` when it
-/// says nothing new.
-fn joined(
-    object: &Path,
-    there: &[u8],
-    document: &[u8],
-    attestation: &Attestation,
-) -> Result<Option<Vec<u8>>, StoreError> {
-    let damaged = |what: String| StoreError::Damaged {
-        path: object.to_owned(),
-        what,
-    };
-    let lines = Attestation::documents(there)
-        .map_err(|error| damaged(format!("holds no attestation: {error}")))?;
-    if let Some((_, other)) = lines.iter().find(|(_, one)| one.id != attestation.id) {
-        return Err(damaged(format!("holds the statement sha256:{}", other.id)));
-    }
-    let document = one_line(document);
-    let is_bare = attestation.unverified_signatures.is_none();
-    // A statement without an envelope is in every envelope of the same id, byte for byte.
-    if is_bare || lines.iter().any(|(line, _)| one_line(line) == document) {
-        return Ok(None);
-    }
-    let mut bytes = Vec::new();
-    for (line, one) in lines {
-        let is_bare = one.unverified_signatures.is_none();
-        // Its white space is part of its id, so it can be no line of several. Nothing is lost:
-        // the envelope that comes holds the same bytes.
-        if is_bare && line.contains(&b'\n') {
-            continue;
-        }
-        bytes.extend(one_line(line));
-        bytes.push(b'\n');
-    }
-    bytes.extend(document);
-    bytes.push(b'\n');
-    let limit = Limits::DEFAULT.sidecar_bytes;
-    if bytes.len() > limit {
-        let path = object.to_owned();
-        return Err(SidecarError::TooLarge { path, limit }.into());
-    }
-    Ok(Some(bytes))
-}
-
-/// The same JSON on one line: outside strings, which hold none, a line end is only white space.
-/// To be used on envelopes only: the white space of a bare statement is part of its id.
-pub fn one_line(document: &[u8]) -> Vec<u8> {
-    let space = |byte: &u8| match byte {
-        b'\n' | b'\r' => b' ',
-        other => *other,
-    };
-    document.iter().map(space).collect()
 }
 
 fn exists(path: &Path) -> bool {

@@ -4,19 +4,23 @@
 //! is built in. Commands that verify or validate never come here: what lies beside data must not
 //! change what is believed of it.
 
+mod many;
+
 use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use makoto::config::{Config, NameParts, NameTemplate, Problem};
+use makoto::config::{Config, NameTemplate, Problem};
 use makoto::limits::Limits;
 use makoto_data::{ConfigFile, ConfigFileError, Search, find_config, place_of, read_config};
 
-use crate::dataset::Named;
+pub(crate) use many::DefaultsOfMany;
+
 use crate::failure::Failure;
-use crate::screen::Plain;
+use crate::naming::Named;
+use crate::screen::{self, Plain};
 
 /// Where defaults come from.
 #[derive(Debug, Clone, Args)]
@@ -87,7 +91,7 @@ impl Value {
 /// The defaults for one dataset.
 #[derive(Debug, Clone)]
 pub(crate) struct Defaults {
-    source: Rc<Source>,
+    source: Arc<Source>,
     data: PathBuf,
     /// The data's path in the folder of the file; `None` when it lies elsewhere.
     inside: Option<Vec<u8>>,
@@ -134,20 +138,25 @@ pub(crate) struct Looked {
 impl Looked {
     /// Looks for the file that the options ask for.
     pub(crate) fn find(args: &ConfigArgs, data: &Path) -> Result<Self, ConfigFileError> {
-        let (mut search, mut file) = (Search::default(), None);
-        match &args.config {
-            Some(path) => file = Some(read_config(path)?),
-            None if args.no_config => {}
-            None => {
-                search = find_config(data)?;
-                file = search.found.take();
-            }
-        }
+        let (search, file) = search(args, data)?;
         let file = file.map(|file| {
             let config = Config::read(&file.bytes, &Limits::DEFAULT);
             (file, config)
         });
         Ok(Self { search, file })
+    }
+}
+
+/// Looks for the file that the options ask for, and reads its bytes.
+fn search(args: &ConfigArgs, data: &Path) -> Result<(Search, Option<ConfigFile>), ConfigFileError> {
+    match &args.config {
+        Some(path) => Ok((Search::default(), Some(read_config(path)?))),
+        None if args.no_config => Ok((Search::default(), None)),
+        None => {
+            let mut search = find_config(data)?;
+            let file = search.found.take();
+            Ok((search, file))
+        }
     }
 }
 
@@ -157,16 +166,36 @@ impl Defaults {
     /// # Errors
     /// When the file is there and is wrong: a default must not be lost unseen.
     pub(crate) fn find(args: &ConfigArgs, data: &Path) -> Result<Self, Failure> {
-        let looked = Looked::find(args, data).map_err(|error| refused(&error))?;
-        let file = match looked.file {
-            Some((file, Ok(config))) => Some((file, config)),
-            Some((file, Err(problems))) => return Err(wrong(&file.path, &problems)),
-            None => None,
+        let (search, file) = search(args, data).map_err(|error| refused(&error))?;
+        let defaults = Self::read(search, file, args.asked(), data)?;
+        defaults.passed_over().into_iter().for_each(screen::note);
+        Ok(defaults)
+    }
+
+    /// Reads what a file says.
+    fn read(
+        search: Search,
+        file: Option<ConfigFile>,
+        asked: Asked,
+        data: &Path,
+    ) -> Result<Self, Failure> {
+        let read = |file: ConfigFile| match Config::read(&file.bytes, &Limits::DEFAULT) {
+            Ok(config) => Ok((file, config)),
+            Err(problems) => Err(wrong(&file.path, &problems)),
         };
-        if file.is_none() {
-            tell_of_passed_over(&looked.search);
-        }
-        Ok(Self::of(looked.search, file, args.asked(), data))
+        let file = file.map(read).transpose()?;
+        Ok(Self::of(search, file, asked, data))
+    }
+
+    /// That a file was passed over. Whoever put it there should know why it does nothing.
+    fn passed_over(&self) -> Option<String> {
+        let source = &self.source;
+        let stopped = source.search.stopped.as_ref();
+        let stopped = stopped.filter(|stopped| stopped.passed_over && source.file.is_none())?;
+        Some(format!(
+            "note: the makoto.toml in {} is not read: others may put files there; --config takes it all the same",
+            Plain(&stopped.folder.to_string_lossy())
+        ))
     }
 
     /// The defaults that a file that was read has for `data`.
@@ -182,7 +211,7 @@ impl Defaults {
             asked,
         };
         let unplaced = Self {
-            source: Rc::new(source),
+            source: Arc::new(source),
             data: PathBuf::new(),
             inside: None,
         };
@@ -197,7 +226,7 @@ impl Defaults {
             Some(inside.as_os_str().as_bytes().to_vec())
         });
         Self {
-            source: Rc::clone(&self.source),
+            source: Arc::clone(&self.source),
             data: data.to_owned(),
             inside,
         }
@@ -297,13 +326,9 @@ impl Defaults {
         let mut value = self.value("name", typed).unwrap_or(template);
         if value.from != From::Typed {
             let named = Named::of(&self.data, is_folder)?;
-            let parts = NameParts {
-                stem: &named.stem,
-                file: &named.file,
-                parent: &named.parent,
-            };
             let template = NameTemplate::parse(&value.text);
-            value.text = template.map_or_else(String::new, |template| template.expand(parts));
+            let expand = |template: NameTemplate| template.expand(named.parts());
+            value.text = template.map_or_else(String::new, expand);
         }
         Ok(value)
     }
@@ -314,20 +339,6 @@ impl Defaults {
         let (file, _) = self.source.file.as_ref()?;
         let path = file.folder.join(&value.text);
         Some((value, path))
-    }
-}
-
-/// Whoever put the file there should know why it does nothing.
-fn tell_of_passed_over(search: &Search) {
-    if let Some(stopped) = search
-        .stopped
-        .as_ref()
-        .filter(|stopped| stopped.passed_over)
-    {
-        crate::screen::note(format!(
-            "note: the makoto.toml in {} is not read: others may put files there; --config takes it all the same",
-            Plain(&stopped.folder.to_string_lossy())
-        ));
     }
 }
 
