@@ -305,4 +305,28 @@ mod tests {
         let names = std::fs::read_dir(folder.path()).expect("readable").count();
         assert_eq!(names, 3, "nothing else is left");
     }
+    #[test]
+    fn lines_that_are_added_to_one_file_in_one_group_are_all_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(".", &link).expect("a link");
+        let sidecars = [folder.path().join("a"), link.join("a")].map(Sidecar::at);
+        let statements: [&[u8]; 2] = [br#"{"_type":"two"}"#, br#"{"_type":"three"}"#];
+        std::fs::write(folder.path().join("a"), FIRST).expect("written");
+        let pending: Vec<_> = sidecars
+            .iter()
+            .zip(statements)
+            .map(|(sidecar, statement)| Pending {
+                sidecar,
+                statement,
+                data: folder.path(),
+            })
+            .collect();
+        let done = write_group(&pending, Existing::Append, Times::Compare);
+        for one in done {
+            assert_eq!(one.expect("written").outcome, Outcome::Appended);
+        }
+        let all = std::fs::read_to_string(folder.path().join("a")).expect("there");
+        assert_eq!(all.lines().count(), 3, "{all}");
+    }
 }

@@ -6,6 +6,7 @@ mod actions;
 mod append;
 mod attest;
 mod batch;
+mod batch_places;
 mod budgets;
 mod config;
 mod config_places;
