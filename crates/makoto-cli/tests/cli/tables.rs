@@ -433,3 +433,36 @@ fn tables_of_several_versions_are_refused_with_the_next_step() {
     let ran = sandbox.makoto(&[&["attest", "origin", "t"], &ORIGIN[..]].concat());
     ran.ends(0, &[]);
 }
+
+#[test]
+fn a_table_is_counted_in_a_package_and_found_in_a_store() {
+    let sandbox = table();
+    let attest = [
+        "attest",
+        "origin",
+        "sales",
+        "--source",
+        "s",
+        "--collector",
+        "c",
+    ];
+    sandbox
+        .makoto(&[&attest[..], &["--store", "st"]].concat())
+        .ends(0, &[]);
+    sandbox
+        .makoto(&["pack", "sales", "-o", "far.zip"])
+        .ends(0, &[]);
+    let counts = |arguments: &[&str]| {
+        let ran = sandbox.makoto(arguments);
+        let told = &ran.ends(0, &[]).stdout;
+        assert!(told.contains("12 records counted again"), "{told}");
+    };
+    counts(&["verify", "far.zip"]);
+    for beside in ["sales.attestation", "sales.manifest"] {
+        std::fs::remove_file(sandbox.path(beside)).expect("it was there");
+    }
+    let verify = ["verify", "sales", "--store", "st"];
+    counts(&verify);
+    sandbox.write("sales/more.parquet", part(900, 1));
+    sandbox.makoto(&verify).ends(1, &[]);
+}
