@@ -2,7 +2,7 @@
 
 use crate::datetime::DateTime;
 use crate::digest::Digest;
-use crate::envelope::{Envelope, EnvelopeError};
+use crate::envelope::{Envelope, EnvelopeError, is_raw_signature};
 use crate::json::{Fault, Json, ReadError};
 use crate::limits::Limits;
 use crate::predicate::PredicateType;
@@ -52,7 +52,13 @@ impl Attestation {
     /// # Errors
     /// [`AttestationError`] when it is not JSON (V1), or an envelope of something else.
     pub fn parse(bytes: &[u8]) -> Result<Self, AttestationError> {
-        let value = Json::parse(bytes, &Limits::DEFAULT)?;
+        let value =
+            Json::parse(bytes, &Limits::DEFAULT).map_err(|error| {
+                match is_raw_signature(bytes) {
+                    true => EnvelopeError::RawSignature.into(),
+                    false => AttestationError::NotJson(error),
+                }
+            })?;
         match Envelope::find(&value) {
             None => Ok(Self {
                 // White space around a statement is not part of it: the id must be the same
@@ -63,12 +69,12 @@ impl Attestation {
             }),
             Some(envelope) => {
                 let envelope = envelope?;
-                let statement = Json::parse(&envelope.payload, &Limits::DEFAULT)
+                let statement = Json::parse(&envelope.unverified_payload, &Limits::DEFAULT)
                     .map_err(AttestationError::Payload)?;
                 Ok(Self {
-                    id: Digest::of(&envelope.payload),
+                    id: Digest::of(&envelope.unverified_payload),
                     statement,
-                    unverified_signatures: Some(envelope.signatures),
+                    unverified_signatures: Some(envelope.unverified_signatures.len()),
                 })
             }
         }
@@ -188,7 +194,9 @@ mod tests {
         let bare = Attestation::parse(STATEMENT.as_bytes()).expect("good");
         assert_eq!(bare.unverified_signatures, None);
         let envelope = r#"{"payloadType":"application/vnd.in-toto+json","payload":"eyJhIjoiw7wifQ==","signatures":[{"sig":"AA=="}]}"#;
-        let bundle = format!(r#"{{"mediaType":"x","dsseEnvelope":{envelope}}}"#);
+        let bundle = format!(
+            r#"{{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","dsseEnvelope":{envelope}}}"#
+        );
         for wrapped in [envelope, &bundle] {
             let wrapped = Attestation::parse(wrapped.as_bytes()).expect("good");
             assert_eq!(

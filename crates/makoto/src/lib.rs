@@ -1,9 +1,9 @@
 //! Makoto's core: what a statement about data says, whether the data still is what it says,
 //! and why.
 //!
-//! Nothing here opens a file or a socket, reads the clock or the environment, or keeps a
-//! secret: bytes and time are arguments, so every rule can be shown in a test with fixed
-//! inputs. Reading datasets is `makoto-data`'s business.
+//! Nothing here opens a file or a socket, or reads the clock or the environment: bytes and time
+//! are arguments, so every rule can be shown in a test with fixed inputs. The one secret is a
+//! signing key that the caller hands over. Reading datasets is `makoto-data`'s business.
 
 pub mod attestation;
 pub mod canonical;
@@ -15,6 +15,7 @@ pub mod envelope;
 pub mod exclude;
 pub mod folder;
 pub mod json;
+pub mod key;
 pub mod limits;
 pub mod lineage;
 pub mod manifest;

@@ -16,6 +16,9 @@ pub struct Limits {
     pub values: usize,
     /// Findings kept for one document. The first thousand are enough to mend it.
     pub findings: usize,
+    /// Signatures, certificates, time stamps or log entries of one envelope, each. Every
+    /// signature is tried with every trusted key; a handful is seen.
+    pub envelope_items: usize,
     /// Bytes of an attestation file, which may hold several statements as JSON Lines.
     pub sidecar_bytes: usize,
     /// Bytes of one record. A longer one is almost always a wrong format or a missing
@@ -111,6 +114,7 @@ impl Limits {
         depth: 128,
         values: 1_000_000,
         findings: 1_000,
+        envelope_items: 32,
         sidecar_bytes: 64 << 20,
         record_bytes: 16 << 20,
         in_flight_bytes: 12 << 20,
