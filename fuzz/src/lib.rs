@@ -4,7 +4,9 @@ use makoto::attestation::Attestation;
 use makoto::canonical::to_canonical;
 use makoto::datetime::{DateTime, Duration};
 use makoto::digest::Digest;
+use makoto::envelope::Envelope;
 use makoto::json::Json;
+use makoto::key::{PublicKey, SigningKey};
 use makoto::limits::Limits;
 use makoto::manifest::Manifest;
 use makoto::merkle::{verify_consistency, verify_inclusion};
@@ -151,5 +153,31 @@ pub fn proofs(data: &[u8]) {
             assert!(!consistent(&leaf, &proof, &other));
             assert!(!consistent(&leaf, &longer, &root));
         }
+    }
+}
+
+/// An envelope is read or refused; one of a single signature is the same when it is read again
+/// from the bundle that is written of it. Noise is no key's signature.
+pub fn envelopes(data: &[u8]) {
+    if let Ok(key) = PublicKey::from_spki_der(data).or_else(|_| PublicKey::from_spki_pem(data)) {
+        let again = PublicKey::from_spki_der(key.to_spki_der());
+        assert_eq!(again.as_ref(), Ok(&key));
+        assert!(key.verify(data, data).is_err());
+    }
+    let _ = SigningKey::from_pkcs8_der(data);
+    let Ok(value) = Json::parse(data, &Limits::DEFAULT) else {
+        return;
+    };
+    let Some(Ok(envelope)) = Envelope::find(&value) else {
+        return;
+    };
+    let checked = envelope.check_signatures(&[]);
+    assert_eq!(checked.len(), envelope.unverified_signatures.len());
+    assert!(checked.iter().all(Result::is_err));
+    if let Ok(bundle) = envelope.to_bundle() {
+        let mut expected = envelope;
+        // Only the leaf is written, and with it no hint.
+        expected.unverified_signatures[0].certificates.truncate(1);
+        assert_eq!(Envelope::find(&bundle), Some(Ok(expected)));
     }
 }

@@ -52,3 +52,8 @@ fn what_is_reported_as_masked_is_masked() {
 fn a_proof_that_holds_does_so_for_one_leaf_and_root_only() {
     run("proofs", targets::proofs);
 }
+
+#[test]
+fn a_bundle_that_is_written_is_read_as_the_same() {
+    run("envelopes", targets::envelopes);
+}

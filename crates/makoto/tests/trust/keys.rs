@@ -7,7 +7,8 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
-    RsaKeyPair,
+    RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384,
+    RSA_PSS_SHA512, RsaEncoding, RsaKeyPair,
 };
 use makoto::digest::Digest;
 use makoto::envelope::{Envelope, PAYLOAD_TYPE, pae};
@@ -18,55 +19,86 @@ use makoto::key::{
 /// A statement, as far as signatures care.
 pub(crate) const STATEMENT: &[u8] = br#"{"_type":"https://in-toto.io/Statement/v1"}"#;
 
-/// A new key for ES256.
-pub(crate) fn p256() -> SigningKey {
+/// PKCS#8 of a new key for an algorithm. There is one RSA key: they take long to make.
+fn new_der(algorithm: Algorithm) -> Vec<u8> {
+    static RSA: OnceLock<Vec<u8>> = OnceLock::new();
     let random = SystemRandom::new();
-    let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random);
-    SigningKey::from_pkcs8_der(der.expect("a key").as_ref()).expect("good")
-}
-
-/// A new key for ES384.
-pub(crate) fn p384() -> SigningKey {
-    let random = SystemRandom::new();
-    let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P384_SHA384_ASN1_SIGNING, &random);
-    SigningKey::from_pkcs8_der(der.expect("a key").as_ref()).expect("good")
-}
-
-/// A new key for Ed25519.
-pub(crate) fn ed25519() -> SigningKey {
-    let der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).expect("a key");
-    SigningKey::from_pkcs8_der(der.as_ref()).expect("good")
+    let made = match algorithm {
+        Algorithm::Es256 => EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random),
+        Algorithm::Es384 => EcdsaKeyPair::generate_pkcs8(&ECDSA_P384_SHA384_ASN1_SIGNING, &random),
+        Algorithm::Ed25519 => Ed25519KeyPair::generate_pkcs8(&random),
+        _ => return RSA.get_or_init(|| rsa_der(KeySize::Rsa3072)).clone(),
+    };
+    made.expect("a key").as_ref().to_vec()
 }
 
 /// PKCS#8 of an RSA key of this size.
-pub(crate) fn rsa_der(size: KeySize) -> Vec<u8> {
+fn rsa_der(size: KeySize) -> Vec<u8> {
     let pair = RsaKeyPair::generate(size).expect("a key");
     let der: Pkcs8V1Der<'_> = pair.as_der().expect("DER");
     der.as_ref().to_vec()
 }
 
-/// An RSA key of 3072 bits. They take long to make: there is one.
-pub(crate) fn rsa() -> SigningKey {
-    static DER: OnceLock<Vec<u8>> = OnceLock::new();
-    let der = DER.get_or_init(|| rsa_der(KeySize::Rsa3072));
-    SigningKey::from_pkcs8_der(der).expect("good")
+/// A new key.
+pub(crate) fn new(algorithm: Algorithm) -> SigningKey {
+    of(&new_der(algorithm), algorithm)
 }
+
+fn of(der: &[u8], algorithm: Algorithm) -> SigningKey {
+    let key = SigningKey::from_pkcs8_der(der).expect("good");
+    key.with_algorithm(algorithm)
+        .expect("an algorithm of the key")
+}
+
+/// A new key for ES256.
+pub(crate) fn p256() -> SigningKey {
+    new(Algorithm::Es256)
+}
+
+/// Every algorithm.
+pub(crate) const ALL: [Algorithm; 6] = [
+    Algorithm::Es256,
+    Algorithm::Es384,
+    Algorithm::Ed25519,
+    Algorithm::Ps256,
+    Algorithm::Ps384,
+    Algorithm::Ps512,
+];
 
 /// One key for each algorithm.
 pub(crate) fn all() -> Vec<(Algorithm, SigningKey)> {
-    let rsa = |algorithm| {
-        rsa()
-            .with_algorithm(algorithm)
-            .expect("an algorithm of RSA")
+    ALL.map(|algorithm| (algorithm, new(algorithm))).into()
+}
+
+/// A new key, and its signature over bytes themselves: what programs make that do not know
+/// DSSE. With `pkcs1`, RSA signs with the padding that is not on the list.
+pub(crate) fn sign_bytes(algorithm: Algorithm, bytes: &[u8], pkcs1: bool) -> (SigningKey, Vec<u8>) {
+    let der = new_der(algorithm);
+    let random = SystemRandom::new();
+    let ecdsa = |curve| {
+        let pair = EcdsaKeyPair::from_pkcs8(curve, &der).expect("good");
+        pair.sign(&random, bytes).expect("signed").as_ref().to_vec()
     };
-    vec![
-        (Algorithm::Es256, p256()),
-        (Algorithm::Es384, p384()),
-        (Algorithm::Ed25519, ed25519()),
-        (Algorithm::Ps256, rsa(Algorithm::Ps256)),
-        (Algorithm::Ps384, rsa(Algorithm::Ps384)),
-        (Algorithm::Ps512, rsa(Algorithm::Ps512)),
-    ]
+    let rsa = |pss: &'static dyn RsaEncoding, other: &'static dyn RsaEncoding| {
+        let pair = RsaKeyPair::from_pkcs8(&der).expect("good");
+        let mut made = vec![0; pair.public_modulus_len()];
+        let encoding = if pkcs1 { other } else { pss };
+        pair.sign(encoding, &random, bytes, &mut made)
+            .expect("signed");
+        made
+    };
+    let signature = match algorithm {
+        Algorithm::Es256 => ecdsa(&ECDSA_P256_SHA256_ASN1_SIGNING),
+        Algorithm::Es384 => ecdsa(&ECDSA_P384_SHA384_ASN1_SIGNING),
+        Algorithm::Ed25519 => {
+            let pair = Ed25519KeyPair::from_pkcs8(&der).expect("good");
+            pair.sign(bytes).as_ref().to_vec()
+        }
+        Algorithm::Ps256 => rsa(&RSA_PSS_SHA256, &RSA_PKCS1_SHA256),
+        Algorithm::Ps384 => rsa(&RSA_PSS_SHA384, &RSA_PKCS1_SHA384),
+        Algorithm::Ps512 => rsa(&RSA_PSS_SHA512, &RSA_PKCS1_SHA512),
+    };
+    (of(&der, algorithm), signature)
 }
 
 /// Signs bytes as a statement is signed.
@@ -148,7 +180,7 @@ fn header(der: &[u8]) -> usize {
 
 #[test]
 fn an_ed25519_key_that_anyone_can_sign_for_is_refused() {
-    let der = ed25519().public_key().to_spki_der().to_vec();
+    let der = new(Algorithm::Ed25519).public_key().to_spki_der().to_vec();
     let with = |bits: &[u8]| PublicKey::from_spki_der(&[&der[..12], bits].concat());
     with(&der[12..]).expect("good");
     let mut one = [0; 32];
@@ -176,7 +208,7 @@ fn rsa_of_2048_bits_verifies_but_does_not_sign() {
         matches!(refused, KeyError::RsaSize { found: 2048, .. }),
         "{refused}"
     );
-    rsa()
+    new(Algorithm::Ps256)
         .public_key()
         .check_strength_to_sign()
         .expect("3072 bits");
@@ -215,8 +247,8 @@ fn a_key_signs_with_an_algorithm_of_its_kind_only() {
     for (key, algorithm) in [
         (p256(), Algorithm::Es384),
         (p256(), Algorithm::Ps256),
-        (ed25519(), Algorithm::Es256),
-        (rsa(), Algorithm::Ed25519),
+        (new(Algorithm::Ed25519), Algorithm::Es256),
+        (new(Algorithm::Ps256), Algorithm::Ed25519),
     ] {
         let refused = key.with_algorithm(algorithm).expect_err("another kind");
         assert!(matches!(refused, KeyError::Algorithm(_)), "{refused}");
@@ -264,7 +296,7 @@ fn what_a_signer_answers_is_checked() {
 
 #[test]
 fn a_key_is_never_shown() {
-    let key = ed25519();
+    let key = new(Algorithm::Ed25519);
     let shown = format!("{key:?}");
     assert_eq!(shown, format!("SigningKey({:?})", key.public_key()));
 }

@@ -26,12 +26,12 @@ fn new_key(folder: &Path, how: &str) {
     assert!(openssl(folder, "pkey -in key.pem -pubout -out public.pem"));
 }
 
-const PSS: &str = "-sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest";
+const PSS: &str = "-pkeyopt rsa_padding_mode:pss -pkeyopt rsa_pss_saltlen:digest";
 
 #[test]
 fn openssl_and_we_agree() {
     let hash = |hash: &str| format!("-rawin -digest {hash}");
-    let pss = |size: &str| format!("{} {PSS} -sigopt rsa_mgf1_md:{size}", hash(size));
+    let pss = |size: &str| format!("{} {PSS} -pkeyopt rsa_mgf1_md:{size}", hash(size));
     let ec = |curve: &str| format!("-algorithm EC -pkeyopt ec_paramgen_curve:{curve}");
     let rsa = "-algorithm RSA -pkeyopt rsa_keygen_bits:3072".to_owned();
     for (how, options, algorithm) in [
