@@ -3,6 +3,7 @@
 use crate::attestation::{Attestation, AttestationError};
 use crate::datetime::DateTime;
 use crate::dbom::Dbom;
+use crate::envelope::EnvelopeError;
 use crate::json::Fault;
 use crate::predicate::Predicate;
 use crate::report::{Check, Level, Outcome, Report};
@@ -47,6 +48,10 @@ pub fn validate(document: &[u8], level: Level, now: DateTime) -> Report {
 /// The report on a file that holds no attestation: it fails, or could not be told when a budget
 /// was reached (FORMATS §6).
 pub fn refusal(error: &AttestationError, now: DateTime) -> Report {
+    if let AttestationError::Envelope(EnvelopeError::TooMany { .. }) = error {
+        let check = Check::new("L2.V.1", Outcome::Skip, "", error.to_string());
+        return Report::unknown(check, now);
+    }
     let (id, fault, path) = match error {
         AttestationError::Envelope(_) => ("L2.V.1", None, ""),
         AttestationError::NotJson(error) | AttestationError::Payload(error) => {

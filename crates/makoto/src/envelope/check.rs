@@ -4,7 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{Envelope, Signature};
-use crate::key::{Algorithm, PublicKey};
+use crate::digest::Digest;
+use crate::key::{Algorithm, BadSignature, PublicKey};
 
 /// A signature that holds, and the key that it holds for. It says nothing of time, nor of what
 /// the key may sign.
@@ -44,9 +45,9 @@ pub enum SignatureError {
     #[error("key sha256:{key}: {reason}")]
     Form {
         /// The key.
-        key: crate::digest::Digest,
+        key: Digest,
         /// What is wrong with it.
-        reason: crate::key::BadSignature,
+        reason: BadSignature,
     },
     /// A trusted key made it over other bytes than DSSE says.
     #[error(
@@ -54,7 +55,7 @@ pub enum SignatureError {
     )]
     NotPae {
         /// The key.
-        key: crate::digest::Digest,
+        key: Digest,
         /// What it signed.
         over: &'static str,
     },
@@ -72,7 +73,8 @@ impl Envelope {
     /// by which key it holds, or why it does not.
     ///
     /// A key id is only a hint at which key to try first. Nothing is added up: who asks for an
-    /// identity, a time or a scope asks it of one and the same signature.
+    /// identity, a time or a scope asks it of one and the same signature. The reason is looked
+    /// for when there is one signature; of many, each costs a reading of the payload per key.
     pub fn check_signatures<'k>(
         &self,
         keys: &'k [PublicKey],
@@ -93,9 +95,16 @@ impl Envelope {
         if signature.bytes.is_empty() {
             return SignatureError::Empty;
         }
+        let no_key = SignatureError::NoKey {
+            keys: keys.len(),
+            key_id: signature.key_id.clone(),
+        };
+        if self.unverified_signatures.len() > 1 {
+            return no_key;
+        }
         for key in keys {
             match key.verify(pae, &signature.bytes) {
-                Err(crate::key::BadSignature::Mismatch) | Ok(_) => {}
+                Err(BadSignature::Mismatch) | Ok(_) => {}
                 Err(reason) => {
                     let key = *key.id();
                     return SignatureError::Form { key, reason };
@@ -113,10 +122,7 @@ impl Envelope {
                 return SignatureError::NotPae { key, over };
             }
         }
-        SignatureError::NoKey {
-            keys: keys.len(),
-            key_id: signature.key_id.clone(),
-        }
+        no_key
     }
 }
 
@@ -127,7 +133,7 @@ impl Signature {
         let first = keys.iter().filter(hinted);
         let others = keys.iter().filter(|key| !hinted(key));
         first.chain(others).find_map(|key| {
-            let algorithm = key.verify(message, &self.bytes).ok()?;
+            let algorithm = key.algorithm_of(message, &self.bytes)?;
             Some(SignedBy { key, algorithm })
         })
     }

@@ -14,11 +14,10 @@ use aws_lc_rs::signature::{
     RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
     RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, VerificationAlgorithm,
 };
-use pkcs8::ObjectIdentifier;
 use pkcs8::der::asn1::{AnyRef, UintRef};
-use pkcs8::der::pem::decode_vec;
 use pkcs8::der::{Decode as _, Reader as _, SliceReader};
 use pkcs8::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
+use pkcs8::{ObjectIdentifier, SecretDocument};
 
 use crate::digest::Digest;
 
@@ -183,7 +182,7 @@ impl PublicKey {
     /// # Errors
     /// As [`PublicKey::from_spki_der`], or when it is PEM of something else.
     pub fn from_spki_pem(pem: &[u8]) -> Result<Self, KeyError> {
-        Self::from_spki_der(&pem_body(pem, "PUBLIC KEY")?)
+        Self::from_spki_der(pem_body(pem, "PUBLIC KEY")?.as_bytes())
     }
 
     /// SHA-256 of the SubjectPublicKeyInfo in DER, by which policies name the key.
@@ -228,11 +227,16 @@ impl PublicKey {
     /// # Errors
     /// [`BadSignature`] when it does not hold.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<Algorithm, BadSignature> {
+        self.algorithm_of(message, signature)
+            .ok_or_else(|| self.diagnose(message, signature))
+    }
+
+    /// As [`PublicKey::verify`], without looking for the reason when it does not hold.
+    pub(crate) fn algorithm_of(&self, message: &[u8], signature: &[u8]) -> Option<Algorithm> {
         let mut algorithms = self.algorithms().iter().zip(&self.parsed);
         algorithms
             .find(|(_, key)| key.verify_sig(message, signature).is_ok())
             .map(|(algorithm, _)| *algorithm)
-            .ok_or_else(|| self.diagnose(message, signature))
     }
 
     /// Names the mistakes that other programs make. Nothing here lets a signature pass.
@@ -361,11 +365,12 @@ impl Kind {
     }
 }
 
-/// The bytes of the one PEM block with this label.
-fn pem_body(pem: &[u8], needed: &'static str) -> Result<Vec<u8>, KeyError> {
+/// The bytes of the one PEM block with this label, which are wiped after use.
+fn pem_body(pem: &[u8], needed: &'static str) -> Result<SecretDocument, KeyError> {
     let refuse = |found: String| KeyError::Pem { found, needed };
     // A key file often ends with an empty line, or is shown with one.
-    match decode_vec(pem.trim_ascii()) {
+    let text = std::str::from_utf8(pem.trim_ascii()).unwrap_or_default();
+    match SecretDocument::from_pem(text) {
         Ok((label, body)) if label == needed => Ok(body),
         Ok((label, _)) => Err(refuse(format!("PEM with the label {label:?}"))),
         Err(_) => Err(refuse("not one block of PEM".to_owned())),

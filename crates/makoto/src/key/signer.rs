@@ -120,7 +120,7 @@ impl SigningKey {
     /// # Errors
     /// As [`SigningKey::from_pkcs8_der`], or when it is PEM of something else.
     pub fn from_pkcs8_pem(pem: &[u8]) -> Result<Self, KeyError> {
-        Self::from_pkcs8_der(&pem_body(pem, "PRIVATE KEY")?)
+        Self::from_pkcs8_der(pem_body(pem, "PRIVATE KEY")?.as_bytes())
     }
 
     /// The same key for another algorithm of its kind, such as PS512.

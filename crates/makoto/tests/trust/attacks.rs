@@ -128,13 +128,13 @@ fn attack_6_a_key_id_that_is_absent_or_wrong_decides_nothing() {
     let other_id = other.public_key().key_id();
     for key_id in [id.as_str(), "", "nonsense", &other_id] {
         let text = bare(STATEMENT, &[(key_id, &signature)]);
-        assert_eq!(signers(&text, &both), [id.clone()], "{key_id}");
+        assert_eq!(signers(&text, &both), std::slice::from_ref(&id), "{key_id}");
         assert!(signers(&text, &both[..1]).is_empty(), "{key_id}");
     }
     for (from, to) in [(r#""keyid":"","#, ""), (r#""keyid":"""#, r#""keyid":null"#)] {
         let text = good.replace(from, to);
         assert_ne!(text, good);
-        assert_eq!(signers(&text, &both), [id.clone()]);
+        assert_eq!(signers(&text, &both), std::slice::from_ref(&id));
     }
     let number = good.replace(r#""keyid":"""#, r#""keyid":1"#);
     assert!(matches!(read(&number), Err(EnvelopeError::Field { .. })));
