@@ -424,3 +424,17 @@ fn attack_16_a_key_stands_twice_in_the_envelope_or_the_statement() {
         ));
     }
 }
+
+#[test]
+fn too_many_signatures_are_no_verdict_and_a_wrong_envelope_fails() {
+    use makoto::report::{Level, Verdict};
+    let verdict = |text: &str| {
+        let now = makoto::datetime::DateTime::from_unix(0).expect("1970 is a year");
+        makoto::validate::validate(text.as_bytes(), Level::L1, now).verdict
+    };
+    let most = Limits::DEFAULT.envelope_items;
+    let many = bare(STATEMENT, &vec![("", &b"x"[..]); most + 1]);
+    assert_eq!(verdict(&many), Verdict::Unknown);
+    let wrong = bare(STATEMENT, &[("", b"x")]).replace(PAYLOAD_TYPE, "text/plain");
+    assert_eq!(verdict(&wrong), Verdict::Fail);
+}
