@@ -29,7 +29,11 @@ pub(crate) fn is_raw_signature(bytes: &[u8]) -> bool {
                 .is_ok_and(|bytes| is_signature(&bytes))
                 || is_ecdsa(bytes)
         }
-        Err(_) => is_signature(bytes),
+        // Of a signature, half of the bytes are no ASCII; of a document with a bad byte, few.
+        Err(_) => {
+            let high = bytes.iter().filter(|byte| !byte.is_ascii()).count();
+            is_ecdsa(bytes) || high * 4 >= bytes.len() && is_signature(bytes)
+        }
     }
 }
 
