@@ -7,6 +7,8 @@
 
 pub mod attestation;
 pub mod canonical;
+pub mod certificate;
+pub mod chain;
 pub mod config;
 pub mod datetime;
 pub mod dbom;
@@ -14,6 +16,7 @@ pub mod digest;
 pub mod envelope;
 pub mod exclude;
 pub mod folder;
+pub mod identity;
 pub mod json;
 pub mod key;
 pub mod limits;
@@ -29,7 +32,9 @@ pub mod schema;
 pub mod secret;
 pub mod shape;
 pub mod statement;
+pub mod timestamp;
 pub mod toml;
+pub mod trusted_root;
 pub mod validate;
 pub mod verify;
 pub mod window;

@@ -105,6 +105,15 @@ pub struct Limits {
     /// Bytes of rows as text that are always allowed, so that small files of wide and empty
     /// rows pass: some ten seconds of work.
     pub row_inflation_floor: u64,
+    /// Bytes of one certificate. Those with very many names have 10 KB; the path checks read no
+    /// longer one.
+    pub certificate_bytes: usize,
+    /// Certificates of one chain, and those that come along with a signature or token. Real chains
+    /// have four; finding a path among many of one name takes time that multiplies.
+    pub chain_certificates: usize,
+    /// Bytes of a timestamp token or of a timestamp authority's answer. One with a chain of four
+    /// certificates has 8 KB.
+    pub timestamp_bytes: usize,
 }
 
 impl Limits {
@@ -149,6 +158,9 @@ impl Limits {
         batch_bytes: 4 << 20,
         row_inflation_ratio: 1_000,
         row_inflation_floor: 4 << 30,
+        certificate_bytes: 32 << 10,
+        chain_certificates: 10,
+        timestamp_bytes: 128 << 10,
     };
 
     /// The budgets for `manifest.json` and `run_results.json` of dbt, which are larger than any

@@ -1,0 +1,375 @@
+//! Chains of certificates to an authority of the trusted root, at a given time.
+//!
+//! Signatures, names, name constraints and critical extensions are webpki's business. It leaves
+//! out what TLS does without: key usage, and everything about the trust anchor but its name and
+//! key. That is checked here.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use der::oid::ObjectIdentifier;
+use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
+use webpki::{
+    EndEntityCert, Error, ExtendedKeyUsageValidator, KeyPurposeIdIter, VerifiedPath,
+    anchor_from_trusted_cert, aws_lc_rs as algorithm,
+};
+use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages};
+
+use crate::certificate::{Certificate, CertificateError};
+use crate::datetime::DateTime;
+use crate::limits::Limits;
+use crate::trusted_root::Authority;
+
+/// The signatures that certificates and tokens may have (FORMATS §4): no SHA-1, no RSA below
+/// 2048 bits.
+pub(crate) static ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
+    algorithm::ECDSA_P256_SHA256,
+    algorithm::ECDSA_P256_SHA384,
+    algorithm::ECDSA_P256_SHA512,
+    algorithm::ECDSA_P384_SHA256,
+    algorithm::ECDSA_P384_SHA384,
+    algorithm::ECDSA_P384_SHA512,
+    algorithm::ECDSA_P521_SHA256,
+    algorithm::ECDSA_P521_SHA384,
+    algorithm::ECDSA_P521_SHA512,
+    algorithm::ED25519,
+    algorithm::RSA_PKCS1_2048_8192_SHA256,
+    algorithm::RSA_PKCS1_2048_8192_SHA384,
+    algorithm::RSA_PKCS1_2048_8192_SHA512,
+    algorithm::RSA_PSS_2048_8192_SHA256_LEGACY_KEY,
+    algorithm::RSA_PSS_2048_8192_SHA384_LEGACY_KEY,
+    algorithm::RSA_PSS_2048_8192_SHA512_LEGACY_KEY,
+];
+
+const CODE_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.3");
+const TIME_STAMPING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.8");
+const ANY_PURPOSE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37.0");
+
+/// What a leaf certificate is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Signing statements: code signing, and digital signatures in its key usage.
+    Signing,
+    /// Timestamps: that alone, and marked critical (RFC 3161 §2.3).
+    Timestamps,
+}
+
+/// Why a certificate does not chain to a trusted authority at a time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChainError {
+    /// No authority of the trusted root issued it, nor one of those that came along.
+    #[error("certificate of {0:?} was issued by none of the authorities in the trusted root")]
+    UnknownAuthority(String),
+    /// The authority is in the trusted root, but not for this time.
+    #[error("authority {authority:?} is not trusted at {time} by the trusted root")]
+    AuthorityNotTrustedThen {
+        /// Id of the authority.
+        authority: String,
+        /// The time asked for.
+        time: String,
+    },
+    /// A certificate of the chain had expired.
+    #[error("time {time} is after a certificate of the chain expired ({not_after})")]
+    Expired {
+        /// The time asked for.
+        time: String,
+        /// Last moment of the certificate.
+        not_after: String,
+    },
+    /// A certificate of the chain was not valid yet.
+    #[error("time {time} is before a certificate of the chain became valid ({not_before})")]
+    NotYetValid {
+        /// The time asked for.
+        time: String,
+        /// First moment of the certificate.
+        not_before: String,
+    },
+    /// A signature in the chain is wrong.
+    #[error("a signature in the certificate chain is wrong")]
+    Signature,
+    /// A signature in the chain is of an algorithm that is not accepted.
+    #[error(
+        "the certificate chain has a signature that is not accepted, needed ECDSA, Ed25519, or RSA \
+         of 2048 bits or more, with SHA-256, SHA-384 or SHA-512"
+    )]
+    Algorithm,
+    /// The leaf is an authority's certificate.
+    #[error("certificate of {0:?} is an authority's, needed one that cannot issue others")]
+    LeafIsAuthority(String),
+    /// A certificate of the chain was issued by one that may not issue any.
+    #[error("the certificate chain has an issuer that is no authority")]
+    IssuerIsNoAuthority,
+    /// The chain is longer than an authority in it allows.
+    #[error("the certificate chain is longer than an authority in it allows")]
+    PathLength,
+    /// An authority in the chain may not issue certificates with these names.
+    #[error("an authority in the certificate chain may not issue for the names of {0:?}")]
+    NameConstraints(String),
+    /// Its key usage does not allow what it was used for.
+    #[error("key usage of the certificate of {subject:?} is missing or lacks {needed}")]
+    KeyUsage {
+        /// Subject of the certificate.
+        subject: String,
+        /// The bit that is needed.
+        needed: &'static str,
+    },
+    /// Its extended key usage does not allow what it was used for.
+    #[error("extended key usage of the certificate of {subject:?} is not {needed}")]
+    ExtendedKeyUsage {
+        /// Subject of the certificate.
+        subject: String,
+        /// What is needed.
+        needed: &'static str,
+    },
+    /// It has a critical extension that nobody here understands.
+    #[error("a certificate of the chain has a critical extension that is not understood")]
+    CriticalExtension,
+    /// A certificate cannot be read.
+    #[error("a certificate of the chain cannot be read")]
+    Unreadable(#[source] CertificateError),
+    /// More certificates came along than are read.
+    #[error("{0} certificates came along, at most {max} are read", max = Limits::DEFAULT.chain_certificates)]
+    TooMany(usize),
+    /// Anything else that the path checks refuse.
+    #[error("certificate chain is not accepted: {0}")]
+    Refused(String),
+}
+
+/// Finds the authority that `leaf` chains to at `time`.
+///
+/// Certificates of the authority and those that came `along` are accepted between the two; only
+/// the last certificate of an authority's chain is an anchor.
+pub(crate) fn verify<'a>(
+    leaf: &Certificate,
+    along: &[Certificate],
+    authorities: &'a [Authority],
+    time: &DateTime,
+    purpose: Purpose,
+) -> Result<&'a Authority, ChainError> {
+    if along.len() > Limits::DEFAULT.chain_certificates {
+        return Err(ChainError::TooMany(along.len()));
+    }
+    let mut closest = ChainError::UnknownAuthority(leaf.subject());
+    for authority in authorities {
+        let error = match verify_to(leaf, along, authority, time, purpose) {
+            Ok(()) if authority.is_trusted_at(time) => return Ok(authority),
+            Ok(()) => ChainError::AuthorityNotTrustedThen {
+                authority: authority.id().to_owned(),
+                time: time.to_string(),
+            },
+            Err(ChainError::UnknownAuthority(_)) => continue,
+            Err(error) => error,
+        };
+        closest = error;
+    }
+    Err(closest)
+}
+
+fn verify_to(
+    leaf: &Certificate,
+    along: &[Certificate],
+    authority: &Authority,
+    time: &DateTime,
+    purpose: Purpose,
+) -> Result<(), ChainError> {
+    let unknown = || ChainError::UnknownAuthority(leaf.subject());
+    let (below, anchor) = authority.chain().ok_or_else(unknown)?;
+    let seconds = u64::try_from(time.unix_seconds()).map_err(|_| unknown())?;
+    let anchor_der = CertificateDer::from(anchor.der());
+    let anchors = [anchor_from_trusted_cert(&anchor_der).map_err(|error| tell(error, leaf))?];
+    let leaf_der = CertificateDer::from(leaf.der());
+    let end = EndEntityCert::try_from(&leaf_der).map_err(|error| tell(error, leaf))?;
+    let between: Vec<_> = below
+        .into_iter()
+        .chain(along)
+        .map(|certificate| CertificateDer::from(certificate.der()))
+        .collect();
+    // webpki goes on to other paths when this one is refused, and forgets why.
+    let refusal = RefCell::new(None);
+    let check = |path: &VerifiedPath<'_>| {
+        let checked = check_path(path, leaf, anchor, time, purpose);
+        checked.map_err(|error| {
+            refusal.replace(Some(error));
+            Error::UnknownIssuer
+        })
+    };
+    let found = end.verify_for_usage(
+        ALGORITHMS,
+        &anchors,
+        &between,
+        UnixTime::since_unix_epoch(Duration::from_secs(seconds)),
+        CheckedHere,
+        None,
+        Some(&check),
+    );
+    match found {
+        Ok(_) => Ok(()),
+        Err(error) => Err(refusal.take().unwrap_or_else(|| tell(error, leaf))),
+    }
+}
+
+/// Extended key usage is checked by [`check_path`], which knows which certificate is the leaf.
+struct CheckedHere;
+
+impl ExtendedKeyUsageValidator for CheckedHere {
+    fn validate(&self, _: KeyPurposeIdIter<'_, '_>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// What webpki does not check of a path that it accepts.
+fn check_path(
+    path: &VerifiedPath<'_>,
+    leaf: &Certificate,
+    anchor: &Certificate,
+    time: &DateTime,
+    purpose: Purpose,
+) -> Result<(), ChainError> {
+    check_leaf(leaf, purpose)?;
+    let mut between = 0;
+    for certificate in path.intermediate_certificates() {
+        let der = certificate.der();
+        let issuer = Certificate::from_der(&der).map_err(ChainError::Unreadable)?;
+        check_issuer(&issuer, purpose, Missing::Refused)?;
+        between += 1;
+    }
+    check_issuer(anchor, purpose, Missing::Accepted)?;
+    let constraints = known::<BasicConstraints>(anchor)?;
+    let Some((_, constraints)) = constraints.filter(|(_, constraints)| constraints.ca) else {
+        return Err(ChainError::IssuerIsNoAuthority);
+    };
+    let allowed = constraints.path_len_constraint;
+    if allowed.is_some_and(|allowed| between > usize::from(allowed)) {
+        return Err(ChainError::PathLength);
+    }
+    if time < anchor.not_before() {
+        return Err(ChainError::NotYetValid {
+            time: time.to_string(),
+            not_before: anchor.not_before().to_string(),
+        });
+    }
+    if time.unix_seconds() > anchor.not_after().unix_seconds() {
+        return Err(ChainError::Expired {
+            time: time.to_string(),
+            not_after: anchor.not_after().to_string(),
+        });
+    }
+    Ok(())
+}
+
+fn check_leaf(leaf: &Certificate, purpose: Purpose) -> Result<(), ChainError> {
+    let usage = known::<KeyUsage>(leaf)?.map(|(_, usage)| usage.0);
+    let signs = |usage: der::flagset::FlagSet<KeyUsages>| match purpose {
+        Purpose::Signing => usage.contains(KeyUsages::DigitalSignature),
+        Purpose::Timestamps => {
+            usage.contains(KeyUsages::DigitalSignature) || usage.contains(KeyUsages::NonRepudiation)
+        }
+    };
+    // RFC 3161 asks a timestamp authority for no key usage, and not all have one.
+    if !usage.map_or(purpose == Purpose::Timestamps, signs) {
+        return Err(ChainError::KeyUsage {
+            subject: leaf.subject(),
+            needed: "digital signature",
+        });
+    }
+    let purposes = known::<ExtendedKeyUsage>(leaf)?;
+    let good = match (purpose, &purposes) {
+        (Purpose::Signing, Some((_, purposes))) => purposes.0.contains(&CODE_SIGNING),
+        (Purpose::Timestamps, Some((critical, purposes))) => {
+            *critical && purposes.0 == [TIME_STAMPING]
+        }
+        (_, None) => false,
+    };
+    match good {
+        true => Ok(()),
+        false => Err(ChainError::ExtendedKeyUsage {
+            subject: leaf.subject(),
+            needed: purpose.needed(),
+        }),
+    }
+}
+
+/// What the absence of a key usage means.
+#[derive(PartialEq)]
+enum Missing {
+    Accepted,
+    Refused,
+}
+
+fn check_issuer(
+    issuer: &Certificate,
+    purpose: Purpose,
+    missing: Missing,
+) -> Result<(), ChainError> {
+    let usage = known::<KeyUsage>(issuer)?;
+    let may_issue = usage.map_or(missing == Missing::Accepted, |(_, usage)| {
+        usage.0.contains(KeyUsages::KeyCertSign)
+    });
+    if !may_issue {
+        return Err(ChainError::KeyUsage {
+            subject: issuer.subject(),
+            needed: "certificate signing",
+        });
+    }
+    // An authority that has purposes may issue for these alone.
+    let wanted = match purpose {
+        Purpose::Signing => CODE_SIGNING,
+        Purpose::Timestamps => TIME_STAMPING,
+    };
+    let allows = |purposes: &ExtendedKeyUsage| {
+        purposes.0.contains(&wanted) || purposes.0.contains(&ANY_PURPOSE)
+    };
+    match known::<ExtendedKeyUsage>(issuer)? {
+        Some((_, purposes)) if !allows(&purposes) => Err(ChainError::ExtendedKeyUsage {
+            subject: issuer.subject(),
+            needed: purpose.needed(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+impl Purpose {
+    fn needed(self) -> &'static str {
+        match self {
+            Self::Signing => "code signing",
+            Self::Timestamps => "time stamping alone, and critical",
+        }
+    }
+}
+
+fn known<'a, T>(certificate: &'a Certificate) -> Result<Option<(bool, T)>, ChainError>
+where
+    T: der::Decode<'a> + der::oid::AssociatedOid,
+{
+    let unreadable = |error| ChainError::Unreadable(CertificateError::Malformed(error));
+    certificate.known().map_err(unreadable)
+}
+
+/// The cause in our words.
+fn tell(error: Error, leaf: &Certificate) -> ChainError {
+    let text = |time: UnixTime| {
+        let seconds = i64::try_from(time.as_secs()).ok();
+        let time = seconds.and_then(|seconds| DateTime::from_unix(seconds).ok());
+        time.map(|time| time.to_string()).unwrap_or_default()
+    };
+    match error {
+        Error::UnknownIssuer => ChainError::UnknownAuthority(leaf.subject()),
+        Error::CertExpired { time, not_after } => ChainError::Expired {
+            time: text(time),
+            not_after: text(not_after),
+        },
+        Error::CertNotValidYet { time, not_before } => ChainError::NotYetValid {
+            time: text(time),
+            not_before: text(not_before),
+        },
+        Error::InvalidSignatureForPublicKey => ChainError::Signature,
+        Error::UnsupportedSignatureAlgorithmContext(_)
+        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => ChainError::Algorithm,
+        Error::CaUsedAsEndEntity => ChainError::LeafIsAuthority(leaf.subject()),
+        Error::EndEntityUsedAsCa => ChainError::IssuerIsNoAuthority,
+        Error::PathLenConstraintViolated => ChainError::PathLength,
+        Error::NameConstraintViolation => ChainError::NameConstraints(leaf.subject()),
+        Error::UnsupportedCriticalExtension => ChainError::CriticalExtension,
+        other => ChainError::Refused(format!("{other:?}")),
+    }
+}

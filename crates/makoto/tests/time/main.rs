@@ -1,0 +1,7 @@
+//! Identities, timestamps and trusted roots, with keys, certificates and tokens that openssl
+//! makes for the test.
+
+mod identities;
+mod openssl;
+mod roots;
+mod timestamps;
