@@ -84,8 +84,8 @@ pub enum ChainError {
         /// First moment of the certificate.
         not_before: String,
     },
-    /// A signature in the chain is wrong.
-    #[error("a signature in the certificate chain is wrong")]
+    /// A signature in the chain is wrong, which one by a short key is whatever it is.
+    #[error("a signature in the certificate chain is wrong, or by an RSA key below 2048 bits")]
     Signature,
     /// A signature in the chain is of an algorithm that is not accepted.
     #[error(
@@ -233,11 +233,11 @@ fn check_path(
         check_issuer(&issuer, purpose, Missing::Refused)?;
         between += 1;
     }
-    check_issuer(anchor, purpose, Missing::Accepted)?;
     let constraints = known::<BasicConstraints>(anchor)?;
     let Some((_, constraints)) = constraints.filter(|(_, constraints)| constraints.ca) else {
         return Err(ChainError::IssuerIsNoAuthority);
     };
+    check_issuer(anchor, purpose, Missing::Accepted)?;
     let allowed = constraints.path_len_constraint;
     if allowed.is_some_and(|allowed| between > usize::from(allowed)) {
         return Err(ChainError::PathLength);

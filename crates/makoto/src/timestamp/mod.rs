@@ -75,8 +75,11 @@ pub enum TimestampError {
     /// A signature algorithm that is not accepted.
     #[error("timestamp is signed with {0}, which is not accepted")]
     Algorithm(String),
-    /// The signature is wrong, or by another key.
-    #[error("signature of the timestamp is wrong for the certificate it names")]
+    /// The signature is wrong, by another key, or by a short one.
+    #[error(
+        "signature of the timestamp is wrong for the certificate it names, or by an RSA key below \
+         2048 bits"
+    )]
     Signature,
     /// The certificate does not chain to a timestamp authority of the trusted root then.
     #[error(transparent)]

@@ -29,7 +29,10 @@ fn a_time_has_one_spelling() {
     for (text, read) in [
         ("20261121080000Z", "2026-11-21T08:00:00Z"),
         ("20261121080000.25Z", "2026-11-21T08:00:00.25Z"),
-        ("20261121080000.000000001Z", "2026-11-21T08:00:00.000000001Z"),
+        (
+            "20261121080000.000000001Z",
+            "2026-11-21T08:00:00.000000001Z",
+        ),
     ] {
         let time = gen_time(&info(text)).expect(text);
         assert_eq!(time.as_str(), read);
@@ -57,7 +60,13 @@ fn a_time_has_one_spelling() {
 fn an_accuracy_is_the_sum_of_its_parts() {
     let mut info = info("20261121080000Z");
     assert_eq!(accuracy(&info), Ok(None));
-    let with = |seconds, millis, micros| Some(asn1::Accuracy { seconds, millis, micros });
+    let with = |seconds, millis, micros| {
+        Some(asn1::Accuracy {
+            seconds,
+            millis,
+            micros,
+        })
+    };
     info.accuracy = with(Some(1), Some(500), Some(100));
     assert_eq!(accuracy(&info), Ok(Some(1_500_100)));
     info.accuracy = with(None, Some(1_000), None);

@@ -41,7 +41,9 @@ impl Token {
         let (content, bag, signer) =
             read_signed_data(outer.content.value()).map_err(malformed("SignedData"))?;
         if content.econtent_type != asn1::TST_INFO {
-            return Err(TimestampError::Form("is over something else than a TSTInfo"));
+            return Err(TimestampError::Form(
+                "is over something else than a TSTInfo",
+            ));
         }
         let content = content.econtent.as_ref().map(OctetStringRef::try_from);
         let content = match content {
@@ -108,11 +110,7 @@ impl Token {
     }
 
     /// The single value of the attribute `oid`, which is there once.
-    fn attribute(
-        &self,
-        oid: ObjectIdentifier,
-        name: &'static str,
-    ) -> Result<&Any, TimestampError> {
+    fn attribute(&self, oid: ObjectIdentifier, name: &'static str) -> Result<&Any, TimestampError> {
         let mut found = self.attributes.iter().filter(|one| one.oid == oid);
         match (found.next().map(|one| one.values.as_slice()), found.next()) {
             (Some([value]), None) => Ok(value),
@@ -136,8 +134,9 @@ impl Token {
         let [named] = named else {
             return Err(TimestampError::Form("does not name its certificate once"));
         };
-        let named: SigningCertificateV2 =
-            named.decode_as().map_err(malformed("SigningCertificateV2"))?;
+        let named: SigningCertificateV2 = named
+            .decode_as()
+            .map_err(malformed("SigningCertificateV2"))?;
         // The first is the signer's (RFC 5035 §3); others, if any, are of its chain.
         let first = named.certs.into_iter().next();
         first.ok_or(TimestampError::Form("names no certificate"))

@@ -16,14 +16,13 @@ pub(crate) struct Workshop(TempDir);
 /// Extensions of certificates.
 pub(crate) const AUTHORITY: &str =
     "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n";
-pub(crate) const TSA: &str =
-    "basicConstraints=CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=critical,timeStamping\nsubjectKeyIdentifier=hash\n";
+pub(crate) const TSA: &str = "basicConstraints=CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=critical,timeStamping\nsubjectKeyIdentifier=hash\n";
 pub(crate) const SIGNER: &str = "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=codeSigning\nsubjectAltName=URI:https://acme.example/collectors/1,email:ci@acme.example,DNS:etl.acme.example\n1.3.6.1.4.1.57264.1.8=ASN1:UTF8String:https://token.example\n";
 
 /// A validity that lasts as long as these tests matter.
 pub(crate) const LONG: (&str, &str) = ("20200101000000Z", "20991231235959Z");
 
-const CONFIG: &str = "[ca]\ndefault_ca=d\n[d]\ndatabase=DIR/index\nnew_certs_dir=DIR\nrand_serial=yes\ndefault_md=sha256\npolicy=p\nunique_subject=no\nemail_in_dn=no\n[p]\norganizationName=optional\norganizationalUnitName=optional\ncommonName=optional\n[req]\ndistinguished_name=n\nprompt=no\n[n]\n[tsa]\ndefault_tsa=t\n[t]\nserial=DIR/serial\ndefault_policy=1.2.3.4.1\ndigests=sha256,sha384,sha512,sha1\naccuracy=secs:1,millisecs:500,microsecs:100\nordering=no\ntsa_name=yes\ness_cert_id_chain=no\ness_cert_id_alg=sha256\nsigner_digest=sha256\n[t1]\nserial=DIR/serial\ndefault_policy=1.2.3.4.1\ndigests=sha256\ness_cert_id_alg=sha1\nsigner_digest=sha256\n";
+const CONFIG: &str = "[ca]\ndefault_ca=d\n[d]\ndatabase=DIR/index\nnew_certs_dir=DIR\nrand_serial=yes\ndefault_md=sha256\npolicy=p\nunique_subject=no\nemail_in_dn=no\n[p]\norganizationName=optional\norganizationalUnitName=optional\ncommonName=optional\n[req]\ndistinguished_name=n\nprompt=no\n[n]\n[tsa]\ndefault_tsa=t\n[t]\nserial=DIR/serial\ndefault_policy=1.2.3.4.1\ndigests=sha256,sha384,sha512,sha1\naccuracy=secs:1,millisecs:500,microsecs:100\nordering=no\ntsa_name=yes\ness_cert_id_chain=no\ness_cert_id_alg=sha256\nsigner_digest=sha256\n[t2]\nserial=DIR/serial\ndefault_policy=1.2.3.4.1\ndigests=sha256,sha512\nclock_precision_digits=6\ness_cert_id_alg=sha512\nsigner_digest=sha512\n[t1]\nserial=DIR/serial\ndefault_policy=1.2.3.4.1\ndigests=sha256\ness_cert_id_alg=sha1\nsigner_digest=sha256\n";
 
 impl Workshop {
     pub(crate) fn new() -> Self {
@@ -88,7 +87,13 @@ impl Workshop {
         validity: (&str, &str),
     ) {
         self.key(name, kind);
-        self.certify(name, &format!("/O=Acme/OU=Data/CN={name}"), issuer, extensions, validity);
+        self.certify(
+            name,
+            &format!("/O=Acme/OU=Data/CN={name}"),
+            issuer,
+            extensions,
+            validity,
+        );
     }
 
     /// Issues `<name>.pem` and `<name>.der` for the key that is there.
@@ -101,13 +106,37 @@ impl Workshop {
         (from, to): (&str, &str),
     ) {
         let file = |end: &str| format!("{name}.{end}");
-        let (key, csr, pem, der, ext) = (file("key"), file("csr"), file("pem"), file("der"), file("ext"));
+        let (key, csr, pem, der, ext) = (
+            file("key"),
+            file("csr"),
+            file("pem"),
+            file("der"),
+            file("ext"),
+        );
         self.write(&ext, extensions);
-        self.openssl(&["req", "-new", "-config", "config", "-key", &key, "-subj", subject, "-out", &csr]);
+        self.openssl(&[
+            "req", "-new", "-config", "config", "-key", &key, "-subj", subject, "-out", &csr,
+        ]);
         let (issuer_key, issuer_pem) = (format!("{issuer}.key"), format!("{issuer}.pem"));
         let mut arguments = vec![
-            "ca", "-batch", "-notext", "-config", "config", "-in", &csr, "-out", &pem, "-keyfile", &issuer_key,
-            "-startdate", from, "-enddate", to, "-extfile", &ext, "-preserveDN",
+            "ca",
+            "-batch",
+            "-notext",
+            "-config",
+            "config",
+            "-in",
+            &csr,
+            "-out",
+            &pem,
+            "-keyfile",
+            &issuer_key,
+            "-startdate",
+            from,
+            "-enddate",
+            to,
+            "-extfile",
+            &ext,
+            "-preserveDN",
         ];
         match issuer == name {
             true => arguments.push("-selfsign"),
@@ -126,8 +155,20 @@ impl Workshop {
         self.write("query", query);
         let (pem, key) = (format!("{tsa}.pem"), format!("{tsa}.key"));
         self.openssl(&[
-            "ts", "-reply", "-config", "config", "-section", section, "-queryfile", "query", "-signer", &pem,
-            "-inkey", &key, "-out", "reply",
+            "ts",
+            "-reply",
+            "-config",
+            "config",
+            "-section",
+            section,
+            "-queryfile",
+            "query",
+            "-signer",
+            &pem,
+            "-inkey",
+            &key,
+            "-out",
+            "reply",
         ]);
         self.read("reply")
     }
@@ -137,8 +178,21 @@ impl Workshop {
         self.write("content", content);
         let (pem, key) = (format!("{signer}.pem"), format!("{signer}.key"));
         let mut arguments = vec![
-            "cms", "-sign", "-binary", "-nodetach", "-nosmimecap", "-outform", "DER", "-in", "content",
-            "-out", "token", "-signer", &pem, "-inkey", &key,
+            "cms",
+            "-sign",
+            "-binary",
+            "-nodetach",
+            "-nosmimecap",
+            "-outform",
+            "DER",
+            "-in",
+            "content",
+            "-out",
+            "token",
+            "-signer",
+            &pem,
+            "-inkey",
+            &key,
         ];
         if !more.contains(&"-econtent_type") {
             arguments.extend(["-econtent_type", "1.2.840.113549.1.9.16.1.4"]);
@@ -152,7 +206,16 @@ impl Workshop {
     pub(crate) fn content(&self, token: &[u8]) -> Vec<u8> {
         self.write("token", token);
         self.openssl(&[
-            "cms", "-verify", "-noverify", "-nosigs", "-inform", "DER", "-in", "token", "-out", "content",
+            "cms",
+            "-verify",
+            "-noverify",
+            "-nosigs",
+            "-inform",
+            "DER",
+            "-in",
+            "token",
+            "-out",
+            "content",
         ]);
         self.read("content")
     }
@@ -162,7 +225,10 @@ impl Workshop {
         let link = |name: &&str| Json::from([("rawBytes", STANDARD.encode(self.der(name)).into())]);
         [
             ("operator", operator.into()),
-            ("certChain", [("certificates", chain.iter().map(link).collect())].into()),
+            (
+                "certChain",
+                [("certificates", chain.iter().map(link).collect())].into(),
+            ),
         ]
         .into()
     }
@@ -181,7 +247,10 @@ impl Workshop {
 /// A trusted root as a document.
 pub(crate) fn document(cas: Json, tsas: Json) -> Json {
     [
-        ("mediaType", "application/vnd.dev.sigstore.trustedroot.v0.2+json".into()),
+        (
+            "mediaType",
+            "application/vnd.dev.sigstore.trustedroot.v0.2+json".into(),
+        ),
         ("certificateAuthorities", cas),
         ("timestampAuthorities", tsas),
     ]

@@ -41,7 +41,8 @@ fn fixture() -> std::sync::MutexGuard<'static, Fixture> {
         })
     });
     // A failed test must not make the others fail for another cause.
-    made.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    made.lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 impl Fixture {
@@ -51,7 +52,9 @@ impl Fixture {
 
     /// The good token's content, signed by another certificate.
     fn forged(&self, signer: &str) -> Result<Timestamp, TimestampError> {
-        let token = self.workshop.forge(&self.content, signer, &["-cades", "-md", "sha256"]);
+        let token = self
+            .workshop
+            .forge(&self.content, signer, &["-cades", "-md", "sha256"]);
         self.verify(&token)
     }
 }
@@ -74,7 +77,9 @@ fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
 fn a_timestamp_tells_its_time_and_who_gave_it() {
     let fixture = fixture();
     let timestamp = fixture.verify(&fixture.token).expect("the good token");
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970");
     let age = now.as_secs() as i64 - timestamp.time().unix_seconds();
     assert!((0..3_600).contains(&age), "{age}");
     assert_eq!(timestamp.operator(), Some("acme-time"));
@@ -88,7 +93,11 @@ fn a_timestamp_tells_its_time_and_who_gave_it() {
 fn authorities_with_rsa_and_elliptic_keys_are_accepted() {
     let fixture = fixture();
     let workshop = &fixture.workshop;
-    for (name, kind) in [("tsa-rsa", "rsa:2048"), ("tsa-384", "P-384"), ("tsa-521", "P-521")] {
+    for (name, kind) in [
+        ("tsa-rsa", "rsa:2048"),
+        ("tsa-384", "P-384"),
+        ("tsa-521", "P-521"),
+    ] {
         workshop.issue(name, kind, "middle", TSA, LONG);
         // The longest nonces, and those that would be negative numbers.
         for nonce in [0, 127, 128, u64::MAX] {
@@ -103,16 +112,35 @@ fn authorities_with_rsa_and_elliptic_keys_are_accepted() {
     // The signature algorithm says PSS, and its parameters say which.
     for (hash, salt) in [("sha256", "32"), ("sha384", "48"), ("sha512", "64")] {
         let salt = format!("rsa_pss_saltlen:{salt}");
-        let more = ["-cades", "-md", hash, "-keyopt", "rsa_padding_mode:pss", "-keyopt", &salt];
+        let more = [
+            "-cades",
+            "-md",
+            hash,
+            "-keyopt",
+            "rsa_padding_mode:pss",
+            "-keyopt",
+            &salt,
+        ];
         let token = workshop.forge(&fixture.content, "tsa-rsa", &more);
         assert!(fixture.verify(&token).is_ok(), "{hash}");
         let by_id = [&more[..], &["-keyid"]].concat();
         let token = workshop.forge(&fixture.content, "tsa-rsa", &by_id);
         assert!(fixture.verify(&token).is_ok(), "{hash} by key id");
     }
-    let more = ["-cades", "-md", "sha256", "-keyopt", "rsa_padding_mode:pss", "-keyopt", "rsa_pss_saltlen:20"];
+    let more = [
+        "-cades",
+        "-md",
+        "sha256",
+        "-keyopt",
+        "rsa_padding_mode:pss",
+        "-keyopt",
+        "rsa_pss_saltlen:20",
+    ];
     let token = workshop.forge(&fixture.content, "tsa-rsa", &more);
-    assert!(matches!(fixture.verify(&token), Err(TimestampError::Algorithm(_))));
+    assert!(matches!(
+        fixture.verify(&token),
+        Err(TimestampError::Algorithm(_))
+    ));
     workshop.issue("tsa-small", "rsa:1024", "middle", TSA, LONG);
     assert_eq!(fixture.forged("tsa-small"), Err(TimestampError::Signature));
 }
@@ -130,9 +158,16 @@ fn attack_27_a_token_of_another_signature_is_refused() {
 fn attack_28_a_token_over_the_payload_is_refused() {
     let fixture = fixture();
     let payload = Request::new(b"{\"_type\":\"https://in-toto.io/Statement/v1\"}", 7);
-    let reply = fixture.workshop.reply(&payload.to_der().expect("a request"), "tsa", "t");
-    let accepted = payload.accept(&reply, &fixture.root).expect("it is a good token");
-    assert_eq!(fixture.verify(&accepted.token), Err(TimestampError::OtherImprint));
+    let reply = fixture
+        .workshop
+        .reply(&payload.to_der().expect("a request"), "tsa", "t");
+    let accepted = payload
+        .accept(&reply, &fixture.root)
+        .expect("it is a good token");
+    assert_eq!(
+        fixture.verify(&accepted.token),
+        Err(TimestampError::OtherImprint)
+    );
 }
 
 #[test]
@@ -141,22 +176,37 @@ fn attack_29_a_certificate_without_critical_and_sole_time_stamping_is_refused() 
     let critical = "extendedKeyUsage=critical,timeStamping";
     for (name, usage) in [
         ("tsa-not-critical", "extendedKeyUsage=timeStamping"),
-        ("tsa-two-purposes", "extendedKeyUsage=critical,timeStamping,codeSigning"),
+        (
+            "tsa-two-purposes",
+            "extendedKeyUsage=critical,timeStamping,codeSigning",
+        ),
         ("tsa-other-purpose", "extendedKeyUsage=critical,codeSigning"),
-        ("tsa-any-purpose", "extendedKeyUsage=critical,anyExtendedKeyUsage"),
+        (
+            "tsa-any-purpose",
+            "extendedKeyUsage=critical,anyExtendedKeyUsage",
+        ),
         ("tsa-no-purpose", ""),
     ] {
         let extensions = TSA.replace(critical, usage);
-        fixture.workshop.issue(name, "P-256", "middle", &extensions, LONG);
+        fixture
+            .workshop
+            .issue(name, "P-256", "middle", &extensions, LONG);
         let error = chain_error(fixture.forged(name));
-        assert!(matches!(error, ChainError::ExtendedKeyUsage { .. }), "{name}: {error:?}");
+        assert!(
+            matches!(error, ChainError::ExtendedKeyUsage { .. }),
+            "{name}: {error:?}"
+        );
     }
     let encipher = TSA.replace("digitalSignature", "keyEncipherment");
-    fixture.workshop.issue("tsa-encipher", "P-256", "middle", &encipher, LONG);
+    fixture
+        .workshop
+        .issue("tsa-encipher", "P-256", "middle", &encipher, LONG);
     let error = chain_error(fixture.forged("tsa-encipher"));
     assert!(matches!(error, ChainError::KeyUsage { .. }), "{error:?}");
     let authority = TSA.replace("CA:FALSE", "CA:TRUE");
-    fixture.workshop.issue("tsa-authority", "P-256", "middle", &authority, LONG);
+    fixture
+        .workshop
+        .issue("tsa-authority", "P-256", "middle", &authority, LONG);
     let error = chain_error(fixture.forged("tsa-authority"));
     assert!(matches!(error, ChainError::LeafIsAuthority(_)), "{error:?}");
     // The unchanged neighbour, by the same way.
@@ -170,15 +220,27 @@ fn attack_30_an_unknown_authority_is_refused_even_under_the_root_of_signers() {
     workshop.issue("stranger", "P-256", "stranger", AUTHORITY, LONG);
     workshop.issue("tsa-stranger", "P-256", "stranger", TSA, LONG);
     let error = chain_error(fixture.forged("tsa-stranger"));
-    assert!(matches!(error, ChainError::UnknownAuthority(_)), "{error:?}");
+    assert!(
+        matches!(error, ChainError::UnknownAuthority(_)),
+        "{error:?}"
+    );
     // Its root in the bag changes nothing.
     let more = ["-cades", "-md", "sha256", "-certfile", "stranger.pem"];
     let token = workshop.forge(&fixture.content, "tsa-stranger", &more);
     let error = chain_error(fixture.verify(&token));
-    assert!(matches!(error, ChainError::UnknownAuthority(_)), "{error:?}");
-    let signers = workshop.root(&[("acme", &["stranger"])], &[("acme-time", &["middle", "anchor"])]);
+    assert!(
+        matches!(error, ChainError::UnknownAuthority(_)),
+        "{error:?}"
+    );
+    let signers = workshop.root(
+        &[("acme", &["stranger"])],
+        &[("acme-time", &["middle", "anchor"])],
+    );
     let error = chain_error(Timestamp::verify(&token, SIGNATURE, &signers));
-    assert!(matches!(error, ChainError::UnknownAuthority(_)), "{error:?}");
+    assert!(
+        matches!(error, ChainError::UnknownAuthority(_)),
+        "{error:?}"
+    );
     let named = workshop.root(&[], &[("stranger", &["stranger"])]);
     assert!(Timestamp::verify(&token, SIGNATURE, &named).is_ok());
 }
@@ -190,12 +252,20 @@ fn a_chain_that_had_expired_at_the_time_of_the_token_is_refused() {
     let year = ("20220101000000Z", "20221231235959Z");
     workshop.issue("tsa-2022", "P-256", "middle", TSA, year);
     let now = fixture.verify(&fixture.token).expect("the good token");
-    let digits: String = now.time().as_str().chars().filter(char::is_ascii_digit).collect();
+    let digits: String = now
+        .time()
+        .as_str()
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect();
     let at = |time: &str| {
         let content = replaced(&fixture.content, &digits.as_bytes()[..14], time.as_bytes());
         workshop.forge(&content, "tsa-2022", &["-cades", "-md", "sha256"])
     };
-    assert!(matches!(chain_error(fixture.forged("tsa-2022")), ChainError::Expired { .. }));
+    assert!(matches!(
+        chain_error(fixture.forged("tsa-2022")),
+        ChainError::Expired { .. }
+    ));
     // It expired since then, and counts still.
     for time in ["20220101000000", "20220630120000", "20221231235959"] {
         assert!(fixture.verify(&at(time)).is_ok(), "{time}");
@@ -203,12 +273,19 @@ fn a_chain_that_had_expired_at_the_time_of_the_token_is_refused() {
     let after = chain_error(fixture.verify(&at("20230101000000")));
     assert!(matches!(after, ChainError::Expired { .. }), "{after:?}");
     let before = chain_error(fixture.verify(&at("20211231235959")));
-    assert!(matches!(before, ChainError::NotYetValid { .. }), "{before:?}");
+    assert!(
+        matches!(before, ChainError::NotYetValid { .. }),
+        "{before:?}"
+    );
     // An anchor that expired is no anchor any more.
     workshop.issue("anchor-2022", "P-256", "anchor-2022", AUTHORITY, year);
     workshop.issue("tsa-outlives", "P-256", "anchor-2022", TSA, LONG);
     let root = workshop.root(&[], &[("old", &["anchor-2022"])]);
-    let token = workshop.forge(&fixture.content, "tsa-outlives", &["-cades", "-md", "sha256"]);
+    let token = workshop.forge(
+        &fixture.content,
+        "tsa-outlives",
+        &["-cades", "-md", "sha256"],
+    );
     let error = chain_error(Timestamp::verify(&token, SIGNATURE, &root));
     assert!(matches!(error, ChainError::Expired { .. }), "{error:?}");
 }
@@ -219,13 +296,29 @@ fn another_certificate_in_the_bag_is_not_taken_for_the_signers() {
     let workshop = &fixture.workshop;
     // The good certificate comes along with a token that a stranger's key signed.
     workshop.key("thief", "P-256");
-    workshop.certify("thief", "/CN=thief", "middle", &TSA.replace("timeStamping", "codeSigning"), LONG);
+    workshop.certify(
+        "thief",
+        "/CN=thief",
+        "middle",
+        &TSA.replace("timeStamping", "codeSigning"),
+        LONG,
+    );
     let more = ["-cades", "-md", "sha256", "-certfile", "tsa.pem"];
     let token = workshop.forge(&fixture.content, "thief", &more);
     let error = chain_error(fixture.verify(&token));
-    assert!(matches!(error, ChainError::ExtendedKeyUsage { .. }), "{error:?}");
+    assert!(
+        matches!(error, ChainError::ExtendedKeyUsage { .. }),
+        "{error:?}"
+    );
     // Without its own certificate there is none that the token names.
-    let more = ["-cades", "-md", "sha256", "-certfile", "tsa.pem", "-nocerts"];
+    let more = [
+        "-cades",
+        "-md",
+        "sha256",
+        "-certfile",
+        "tsa.pem",
+        "-nocerts",
+    ];
     let token = workshop.forge(&fixture.content, "thief", &more);
     assert_eq!(fixture.verify(&token), Err(TimestampError::NoCertificate));
     // One more that has nothing to do with it does no harm.
@@ -234,10 +327,23 @@ fn another_certificate_in_the_bag_is_not_taken_for_the_signers() {
     assert!(fixture.verify(&token).is_ok());
     // Two certificates of one key: the signature fits both, the token names one.
     fs_copy(workshop, "tsa.key", "twin.key");
-    workshop.certify("twin", "/CN=twin", "middle", &TSA.replace("critical,timeStamping", "timeStamping"), LONG);
-    let twin = workshop.forge(&fixture.content, "twin", &["-cades", "-md", "sha256", "-certfile", "tsa.pem"]);
+    workshop.certify(
+        "twin",
+        "/CN=twin",
+        "middle",
+        &TSA.replace("critical,timeStamping", "timeStamping"),
+        LONG,
+    );
+    let twin = workshop.forge(
+        &fixture.content,
+        "twin",
+        &["-cades", "-md", "sha256", "-certfile", "tsa.pem"],
+    );
     let error = chain_error(fixture.verify(&twin));
-    assert!(matches!(error, ChainError::ExtendedKeyUsage { .. }), "{error:?}");
+    assert!(
+        matches!(error, ChainError::ExtendedKeyUsage { .. }),
+        "{error:?}"
+    );
 }
 
 fn fs_copy(workshop: &Workshop, from: &str, to: &str) {
@@ -263,10 +369,55 @@ fn a_token_names_its_certificate_by_more_than_sha1() {
     let reply = fixture.workshop.reply(&query, "tsa", "t1");
     let error = ResponseError::Token(TimestampError::OnlySha1);
     assert_eq!(request.accept(&reply, &fixture.root), Err(error));
-    let unnamed = fixture.workshop.forge(&fixture.content, "tsa", &["-md", "sha256"]);
-    assert!(matches!(fixture.verify(&unnamed), Err(TimestampError::Form(_))));
-    let unsigned = fixture.workshop.forge(&fixture.content, "tsa", &["-md", "sha256", "-noattr"]);
-    assert!(matches!(fixture.verify(&unsigned), Err(TimestampError::Form(_))));
+    let unnamed = fixture
+        .workshop
+        .forge(&fixture.content, "tsa", &["-md", "sha256"]);
+    assert!(matches!(
+        fixture.verify(&unnamed),
+        Err(TimestampError::Form(_))
+    ));
+    let unsigned = fixture
+        .workshop
+        .forge(&fixture.content, "tsa", &["-md", "sha256", "-noattr"]);
+    assert!(matches!(
+        fixture.verify(&unsigned),
+        Err(TimestampError::Form(_))
+    ));
+}
+
+#[test]
+fn a_time_may_have_a_fraction_and_other_hashes_do_as_well() {
+    let fixture = fixture();
+    let request = Request::new(SIGNATURE, 7);
+    let query = request.to_der().expect("a request");
+    let reply = fixture.workshop.reply(&query, "tsa", "t2");
+    let accepted = request.accept(&reply, &fixture.root).expect("a token");
+    // One in a million has none.
+    assert!(accepted.timestamp.time().as_str().len() > "2026-11-21T08:00:00Z".len());
+    assert_eq!(accepted.timestamp.accuracy_micros(), None);
+}
+
+#[test]
+fn the_signers_identifier_is_that_of_the_certificate_that_was_signed_for() {
+    let fixture = fixture();
+    let workshop = &fixture.workshop;
+    let root = workshop.root(&[], &[("acme-time", &["tsa", "middle", "anchor"])]);
+    let more = ["-cades", "-md", "sha256", "-nocerts"];
+    let token = workshop.forge(&fixture.content, "tsa", &more);
+    assert!(Timestamp::verify(&token, SIGNATURE, &root).is_ok());
+    // The identifier is not signed: anyone can point it at another certificate.
+    let der = workshop.der("tsa");
+    let version = [0xa0, 0x03, 0x02, 0x01, 0x02, 0x02];
+    let at = der
+        .windows(6)
+        .position(|part| part == version)
+        .expect("version 3");
+    let serial = &der[at + 7..at + 7 + usize::from(der[at + 6])];
+    let mut other = serial.to_vec();
+    other[serial.len() - 1] ^= 1;
+    let changed = replaced(&token, serial, &other);
+    let found = Timestamp::verify(&changed, SIGNATURE, &root);
+    assert_eq!(found, Err(TimestampError::OtherCertificate));
 }
 
 #[test]
@@ -274,14 +425,37 @@ fn two_signers_and_other_content_types_are_refused() {
     let fixture = fixture();
     let workshop = &fixture.workshop;
     workshop.issue("tsa-second", "P-256", "middle", TSA, LONG);
-    let more = ["-cades", "-md", "sha256", "-signer", "tsa-second.pem", "-inkey", "tsa-second.key"];
+    let more = [
+        "-cades",
+        "-md",
+        "sha256",
+        "-signer",
+        "tsa-second.pem",
+        "-inkey",
+        "tsa-second.key",
+    ];
     let token = workshop.forge(&fixture.content, "tsa", &more);
-    assert_eq!(fixture.verify(&token), Err(TimestampError::Form("has not exactly one signer")));
-    let data = ["-cades", "-md", "sha256", "-econtent_type", "1.2.840.113549.1.7.1"];
+    assert_eq!(
+        fixture.verify(&token),
+        Err(TimestampError::Form("has not exactly one signer"))
+    );
+    let data = [
+        "-cades",
+        "-md",
+        "sha256",
+        "-econtent_type",
+        "1.2.840.113549.1.7.1",
+    ];
     let token = workshop.forge(&fixture.content, "tsa", &data);
-    assert!(matches!(fixture.verify(&token), Err(TimestampError::Form(_))));
+    assert!(matches!(
+        fixture.verify(&token),
+        Err(TimestampError::Form(_))
+    ));
     let weak = workshop.forge(&fixture.content, "tsa", &["-cades", "-md", "sha1"]);
-    assert!(matches!(fixture.verify(&weak), Err(TimestampError::Hash(_) | TimestampError::OnlySha1)));
+    assert!(matches!(
+        fixture.verify(&weak),
+        Err(TimestampError::Hash(_) | TimestampError::OnlySha1)
+    ));
 }
 
 #[test]
@@ -292,9 +466,14 @@ fn no_changed_cut_or_longer_token_is_accepted() {
         assert!(fixture.verify(&token[..end]).is_err(), "cut at {end}");
     }
     let longer = [&token[..], &[0]].concat();
-    assert!(matches!(fixture.verify(&longer), Err(TimestampError::Malformed { .. })));
+    assert!(matches!(
+        fixture.verify(&longer),
+        Err(TimestampError::Malformed { .. })
+    ));
     // Every byte of what was signed, and of the signature itself.
-    let at = token.windows(fixture.content.len()).position(|part| part == fixture.content);
+    let at = token
+        .windows(fixture.content.len())
+        .position(|part| part == fixture.content);
     let at = at.expect("the content is in the token");
     for place in at..at + fixture.content.len() {
         let mut changed = token.clone();
@@ -310,7 +489,10 @@ fn no_changed_cut_or_longer_token_is_accepted() {
     let policy = [0x06, 0x04, 0x2a, 0x03, 0x04, 0x01];
     let other = [0x06, 0x04, 0x2a, 0x03, 0x04, 0x02];
     let changed = replaced(token, &policy, &other);
-    assert_eq!(fixture.verify(&changed), Err(TimestampError::ContentChanged));
+    assert_eq!(
+        fixture.verify(&changed),
+        Err(TimestampError::ContentChanged)
+    );
     assert!(fixture.verify(token).is_ok());
 }
 
@@ -323,29 +505,48 @@ fn an_answer_to_another_question_or_a_refusal_is_no_timestamp() {
     let reply = workshop.reply(&query, "tsa", "t");
     assert!(request.accept(&reply, &fixture.root).is_ok());
     let replayed = Request::new(SIGNATURE, 9).accept(&reply, &fixture.root);
-    assert!(matches!(replayed, Err(ResponseError::Nonce { .. })), "{replayed:?}");
+    assert!(
+        matches!(replayed, Err(ResponseError::Nonce { .. })),
+        "{replayed:?}"
+    );
     let other = Request::new(b"other", 8).accept(&reply, &fixture.root);
-    assert_eq!(other, Err(ResponseError::Token(TimestampError::OtherImprint)));
+    assert_eq!(
+        other,
+        Err(ResponseError::Token(TimestampError::OtherImprint))
+    );
     let longer = [&reply[..], &[0]].concat();
     let longer = request.accept(&longer, &fixture.root);
     assert!(matches!(longer, Err(ResponseError::Malformed(_))));
     let short = request.accept(&reply[..reply.len() - 1], &fixture.root);
     assert!(matches!(short, Err(ResponseError::Malformed(_))));
     // Status rejection, text "no", failure bit 2; then granted without a token.
-    let refusal = [0x30, 0x0f, 0x30, 0x0d, 0x02, 0x01, 0x02, 0x30, 0x04, 0x0c, 0x02, b'n', b'o', 0x03, 0x02, 0x05, 0x20];
+    let refusal = [
+        0x30, 0x0f, 0x30, 0x0d, 0x02, 0x01, 0x02, 0x30, 0x04, 0x0c, 0x02, b'n', b'o', 0x03, 0x02,
+        0x05, 0x20,
+    ];
     match request.accept(&refusal, &fixture.root) {
-        Err(ResponseError::Refused { status, text, failure }) => {
+        Err(ResponseError::Refused {
+            status,
+            text,
+            failure,
+        }) => {
             assert_eq!((status, text.as_str(), failure), (2, "no", vec![2]));
         }
         other => panic!("{other:?}"),
     }
     let nothing = [0x30, 0x05, 0x30, 0x03, 0x02, 0x01, 0x00];
-    assert_eq!(request.accept(&nothing, &fixture.root), Err(ResponseError::NoToken));
+    assert_eq!(
+        request.accept(&nothing, &fixture.root),
+        Err(ResponseError::NoToken)
+    );
 }
 
 #[test]
 fn a_token_larger_than_the_budget_is_not_read() {
     let fixture = fixture();
     let large = vec![0x30; (128 << 10) + 1];
-    assert_eq!(fixture.verify(&large), Err(TimestampError::TooLarge(large.len())));
+    assert_eq!(
+        fixture.verify(&large),
+        Err(TimestampError::TooLarge(large.len()))
+    );
 }
