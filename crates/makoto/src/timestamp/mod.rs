@@ -100,6 +100,15 @@ impl Timestamp {
         signature: &[u8],
         root: &TrustedRoot,
     ) -> Result<Self, TimestampError> {
+        Self::with_info(token, signature, root).map(|(timestamp, _)| timestamp)
+    }
+
+    /// The same, with everything else that the token says.
+    fn with_info(
+        token: &[u8],
+        signature: &[u8],
+        root: &TrustedRoot,
+    ) -> Result<(Self, TstInfo), TimestampError> {
         if token.len() > Limits::DEFAULT.timestamp_bytes {
             return Err(TimestampError::TooLarge(token.len()));
         }
@@ -119,14 +128,15 @@ impl Timestamp {
             Purpose::Timestamps,
         )?;
         let operator = authority.operator.as_ref();
-        Ok(Self {
+        let timestamp = Self {
             time,
             authority: authority.id().to_owned(),
             operator: operator.map(|operator| operator.as_str().to_owned()),
             serial: hex(info.serial_number.as_bytes()),
             policy: info.policy.to_string(),
             accuracy_micros: accuracy(&info)?,
-        })
+        };
+        Ok((timestamp, info))
     }
 
     /// The time at which the signature existed.

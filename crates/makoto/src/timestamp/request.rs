@@ -5,8 +5,7 @@ use der::{Decode as _, Encode as _};
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
 use super::asn1::{self, MessageImprint, TimeStampReq, TimeStampResp};
-use super::token::Token;
-use super::{Timestamp, TimestampError, read_info};
+use super::{Timestamp, TimestampError};
 use crate::digest::Digest;
 use crate::limits::Limits;
 use crate::trusted_root::TrustedRoot;
@@ -111,9 +110,7 @@ impl<'a> Request<'a> {
         }
         let token = answer.time_stamp_token.ok_or(ResponseError::NoToken)?;
         let token = token.to_der().map_err(ResponseError::Malformed)?;
-        let timestamp = Timestamp::verify(&token, self.signature, root)?;
-        // What was verified is read once more, from the same bytes.
-        let info = read_info(&Token::read(&token)?.content)?;
+        let (timestamp, info) = Timestamp::with_info(&token, self.signature, root)?;
         let found = info.nonce.as_ref().map(Int::as_bytes).unwrap_or_default();
         let needed = self.nonce_bytes();
         if found != needed {
