@@ -47,7 +47,7 @@ const ANY_PURPOSE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37.0"
 
 /// What a leaf certificate is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub(crate) enum Purpose {
     /// Signing statements: code signing, and digital signatures in its key usage.
     Signing,
     /// Timestamps: that alone, and marked critical (RFC 3161 §2.3).
