@@ -23,6 +23,11 @@ pub(crate) struct CatalogArgs {
 }
 
 impl CatalogArgs {
+    /// The stores alone.
+    pub(crate) fn stores(&self) -> &StoreArgs {
+        &self.stores
+    }
+
     /// Everything that may hold attestations: beside the files at `near`, in them if they are
     /// packages, in their folders, and where the options say. Without a file, in the current folder.
     pub(crate) fn catalog(&self, near: &[&Path]) -> Result<Catalog, Failure> {

@@ -15,6 +15,7 @@ mod draft;
 mod failure;
 mod files;
 mod github;
+mod judge;
 mod object;
 mod pattern;
 mod progress;
@@ -24,6 +25,7 @@ mod signals;
 mod sink;
 mod table;
 mod target;
+mod trust;
 mod writing;
 
 use std::process::ExitCode;

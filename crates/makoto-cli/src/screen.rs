@@ -228,10 +228,7 @@ fn everything(report: &Report) {
         result("  facts:");
     }
     for fact in &report.facts {
-        let basis = match fact.basis {
-            Basis::Declared => "declared",
-            Basis::Recomputed => "recomputed",
-        };
+        let basis = fact.basis.as_str();
         let value = fact.value.to_string();
         result(format!(
             "    {basis:10}  {} = {}",

@@ -476,14 +476,14 @@ fn joined(
         return Err(damaged(format!("holds the statement sha256:{}", other.id)));
     }
     let document = one_line(document);
-    let is_bare = attestation.unverified_signatures.is_none();
+    let is_bare = attestation.unverified_signatures().is_none();
     // A statement without an envelope is in every envelope of the same id, byte for byte.
     if is_bare || lines.iter().any(|(line, _)| one_line(line) == document) {
         return Ok(None);
     }
     let mut bytes = Vec::new();
     for (line, one) in lines {
-        let is_bare = one.unverified_signatures.is_none();
+        let is_bare = one.unverified_signatures().is_none();
         // Its white space is part of its id, so it can be no line of several. Nothing is lost:
         // the envelope that comes holds the same bytes.
         if is_bare && line.contains(&b'\n') {

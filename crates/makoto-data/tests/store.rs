@@ -122,7 +122,7 @@ fn envelopes_around_one_statement_stand_side_by_side() {
         .about(&digest("raw"))
         .expect("found")
         .iter()
-        .map(|one| one.attestation.unverified_signatures)
+        .map(|one| one.attestation.unverified_signatures())
         .collect();
     assert_eq!(signatures, [None, Some(1), Some(1)]);
 }

@@ -14,8 +14,8 @@ pub struct Attestation {
     pub id: Digest,
     /// The statement as JSON.
     pub statement: Json,
-    /// Signatures around it, none of them verified; `None` when it has no envelope.
-    pub unverified_signatures: Option<usize>,
+    /// The envelope around it, in which nothing is verified; `None` when it is bare.
+    pub envelope: Option<Box<Envelope>>,
 }
 
 /// What a reference to an attestation by its id starts with.
@@ -65,7 +65,7 @@ impl Attestation {
                 // when it becomes one line of several.
                 id: Digest::of(bytes.trim_ascii()),
                 statement: value,
-                unverified_signatures: None,
+                envelope: None,
             }),
             Some(envelope) => {
                 let envelope = envelope?;
@@ -74,10 +74,16 @@ impl Attestation {
                 Ok(Self {
                     id: Digest::of(&envelope.unverified_payload),
                     statement,
-                    unverified_signatures: Some(envelope.unverified_signatures.len()),
+                    envelope: Some(Box::new(envelope)),
                 })
             }
         }
+    }
+
+    /// Signatures around it, none of them verified; `None` when it has no envelope.
+    pub fn unverified_signatures(&self) -> Option<usize> {
+        let envelope = self.envelope.as_ref()?;
+        Some(envelope.unverified_signatures.len())
     }
 
     /// Reads an attestation file: one document, or several as JSON Lines.
@@ -192,7 +198,7 @@ mod tests {
     #[test]
     fn the_id_is_that_of_the_payload_however_it_is_wrapped() {
         let bare = Attestation::parse(STATEMENT.as_bytes()).expect("good");
-        assert_eq!(bare.unverified_signatures, None);
+        assert_eq!(bare.unverified_signatures(), None);
         let envelope = r#"{"payloadType":"application/vnd.in-toto+json","payload":"eyJhIjoiw7wifQ==","signatures":[{"sig":"AA=="}]}"#;
         let bundle = format!(
             r#"{{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","dsseEnvelope":{envelope}}}"#
@@ -200,7 +206,7 @@ mod tests {
         for wrapped in [envelope, &bundle] {
             let wrapped = Attestation::parse(wrapped.as_bytes()).expect("good");
             assert_eq!(
-                (wrapped.id, wrapped.unverified_signatures),
+                (wrapped.id, wrapped.unverified_signatures()),
                 (bare.id, Some(1))
             );
             assert_eq!(wrapped.statement, bare.statement);

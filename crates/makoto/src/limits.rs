@@ -19,6 +19,9 @@ pub struct Limits {
     /// Signatures, certificates, time stamps or log entries of one envelope, each. Every
     /// signature is tried with every trusted key; a handful is seen.
     pub envelope_items: usize,
+    /// Statements about the same data whose signatures are verified. Who may write beside data, or
+    /// into a store, can add any number; each costs a verification per signature.
+    pub authenticated_statements: usize,
     /// Bytes of an attestation file, which may hold several statements as JSON Lines.
     pub sidecar_bytes: usize,
     /// Bytes of one record. A longer one is almost always a wrong format or a missing
@@ -124,6 +127,7 @@ impl Limits {
         values: 1_000_000,
         findings: 1_000,
         envelope_items: 32,
+        authenticated_statements: 64,
         sidecar_bytes: 64 << 20,
         record_bytes: 16 << 20,
         in_flight_bytes: 12 << 20,

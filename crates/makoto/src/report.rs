@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::datetime::DateTime;
+use crate::digest::Digest;
 use crate::json::{Json, Object};
 
 /// How one check ended.
@@ -174,6 +175,19 @@ pub enum Basis {
     Declared,
     /// It was worked out from the data and equals what the document says.
     Recomputed,
+    /// The document says so, and a signer that the policy allows signed it.
+    Signed,
+}
+
+impl Basis {
+    /// The word of the report.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Declared => "declared",
+            Self::Recomputed => "recomputed",
+            Self::Signed => "signed",
+        }
+    }
 }
 
 /// A fact about the data, with its basis.
@@ -211,6 +225,65 @@ pub enum Coverage {
     Full,
 }
 
+/// What a verification trusted, and whom it found. All of it is the verifier's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// SHA-256 of the policy.
+    pub policy: Digest,
+    /// SHA-256 of the trusted root.
+    pub trusted_root: Digest,
+    /// Signers that the policy allows for this dataset; none when the verdict is not a pass.
+    pub signers: Vec<ReportSigner>,
+}
+
+/// A signer that was verified and that the policy allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportSigner {
+    /// The name that the policy knows: a URI, e-mail address or DNS name, or a key's owner.
+    pub name: String,
+    /// Who vouches for it: an authority of the trusted root, the policy, or a key set.
+    pub voucher: String,
+    /// SHA-256 of the key.
+    pub key: Digest,
+    /// Algorithm of the signature.
+    pub algorithm: &'static str,
+    /// The first and the last moment at which it may have been made; one moment, when a timestamp
+    /// authority says so.
+    pub time: (DateTime, DateTime),
+    /// The timestamp authority.
+    pub timestamp_authority: Option<String>,
+}
+
+impl ReportSigner {
+    fn to_json(&self) -> Json {
+        let (from, to) = &self.time;
+        Json::from([
+            ("name", self.name.as_str().into()),
+            ("voucher", self.voucher.as_str().into()),
+            ("key", format!("sha256:{}", self.key).into()),
+            ("algorithm", self.algorithm.into()),
+            ("notBefore", from.as_str().into()),
+            ("notAfter", to.as_str().into()),
+            (
+                "timestampAuthority",
+                self.timestamp_authority.clone().into(),
+            ),
+        ])
+    }
+}
+
+impl Judged {
+    fn members(&self) -> [(&'static str, Json); 3] {
+        let digest = |digest: &Digest| Json::from([("digest", format!("sha256:{digest}").into())]);
+        let signers = self.signers.iter().map(ReportSigner::to_json);
+        [
+            ("policy", digest(&self.policy)),
+            ("trustedRoot", digest(&self.trusted_root)),
+            ("signers", signers.collect()),
+        ]
+    }
+}
+
 /// The result of a verification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
@@ -224,6 +297,8 @@ pub struct Report {
     pub subject: Option<ReportSubject>,
     /// `sha256:<hex>` of the statement.
     pub attestation: Option<String>,
+    /// By what policy it was judged; `None` without one.
+    pub judged: Option<Judged>,
     /// Every check that was made, and those that were skipped.
     pub checks: Vec<Check>,
     /// Facts about the data, each declared or recomputed.
@@ -245,6 +320,7 @@ impl Report {
             lineage_level: None,
             subject: None,
             attestation: None,
+            judged: None,
             checks,
             facts: Vec::new(),
             time,
@@ -268,23 +344,19 @@ impl Report {
 
     /// How far each threat D1–D8 is covered by the level that was reached.
     ///
-    /// L1 documents source (D1) and processing (D3) by the producer's own word; everything
-    /// else needs a signature (seed 003, "Threat Mitigations").
+    /// L1 documents source (D1) and processing (D3) by the producer's own word (seed 003,
+    /// "Threat Mitigations"). L2 mitigates D1, D2, D3 and D8, and D4 in part (seed 004, "Threats
+    /// Mitigated"); what a trusted signer says that is not true, it does not find.
     pub fn threats(&self) -> [(&'static str, Coverage); 8] {
-        let self_attested = match self.level {
-            Some(_) if self.verdict == Verdict::Pass => Coverage::Partial,
-            _ => Coverage::None,
+        use Coverage::{Full, None as Not, Partial};
+        let level = self.level.filter(|_| self.verdict == Verdict::Pass);
+        let covered = match level {
+            None => [Not; 8],
+            Some(Level::L1) => [Partial, Not, Partial, Not, Not, Not, Not, Not],
+            Some(Level::L2 | Level::L3) => [Full, Full, Full, Partial, Not, Not, Not, Full],
         };
-        [
-            ("D1", self_attested),
-            ("D2", Coverage::None),
-            ("D3", self_attested),
-            ("D4", Coverage::None),
-            ("D5", Coverage::None),
-            ("D6", Coverage::None),
-            ("D7", Coverage::None),
-            ("D8", Coverage::None),
-        ]
+        let ids = ["D1", "D2", "D3", "D4", "D5", "D6", "D7", "D8"];
+        std::array::from_fn(|index| (ids[index], covered[index]))
     }
 
     /// The report as JSON, in the form that `--json` prints.
@@ -309,14 +381,7 @@ impl Report {
             Json::from([
                 ("path", fact.path.as_str().into()),
                 ("value", fact.value.clone()),
-                (
-                    "basis",
-                    match fact.basis {
-                        Basis::Declared => "declared",
-                        Basis::Recomputed => "recomputed",
-                    }
-                    .into(),
-                ),
+                ("basis", fact.basis.as_str().into()),
             ])
         });
         let threats = self.threats().map(|(id, coverage)| {
@@ -327,7 +392,7 @@ impl Report {
             };
             (id, word.into())
         });
-        Json::from([
+        let mut members: Object = [
             ("verdict", self.verdict.as_str().into()),
             ("level", self.level.map(Level::as_str).into()),
             ("lineageLevel", self.lineage_level.map(Level::as_str).into()),
@@ -341,6 +406,12 @@ impl Report {
                 "tool",
                 [("name", "makoto".into()), ("version", TOOL_VERSION.into())].into(),
             ),
-        ])
+        ]
+        .into_iter()
+        .collect();
+        for (key, value) in self.judged.iter().flat_map(Judged::members) {
+            members.insert(key, value);
+        }
+        Json::Object(members)
     }
 }

@@ -202,6 +202,20 @@ impl Statement {
         subjects.find(|subject| subject.name.as_str() == name)
     }
 
+    /// When what it tells was finished, by its own word: the collection, the step, or the window
+    /// (FORMATS §8: the watermark at its close, else its end).
+    pub fn claimed_time(&self) -> Option<&DateTime> {
+        match &self.predicate {
+            Predicate::Origin(origin) => Some(&origin.origin.collection_timestamp),
+            Predicate::Transform(transform) => transform.metadata.as_ref()?.finished_on.as_ref(),
+            Predicate::StreamWindow(window) => {
+                let ends = self.subject.as_slice().iter();
+                let mut ends = ends.filter_map(|subject| subject.digest.window_end.as_ref());
+                window.window.watermark.as_ref().or_else(|| ends.next())
+            }
+        }
+    }
+
     /// Rules between the subjects and the predicate.
     fn relations(&self, findings: &mut Findings) {
         let top = At::Top;

@@ -81,7 +81,7 @@ pub fn refusal(error: &AttestationError, now: DateTime) -> Report {
 
 /// What is to be said about signatures that nobody checked, if there are any.
 pub(crate) fn unverified_signatures(attestation: &Attestation) -> Option<Check> {
-    let count = attestation.unverified_signatures?;
+    let count = attestation.unverified_signatures()?;
     let message = format!("{count} signature(s) around the statement were not checked");
     Some(Check::new("L2.V.1", Outcome::Skip, "signatures", message))
 }

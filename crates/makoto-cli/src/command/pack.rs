@@ -9,7 +9,7 @@ use makoto::json::Json;
 use makoto::limits::Limits;
 use makoto::lineage::{Direction, Lineage, Reach};
 use makoto::manifest::check_path;
-use makoto::report::{Level, Outcome, Verdict};
+use makoto::report::{Outcome, Verdict};
 use makoto::verify::Asked;
 use makoto_data::{
     ATTESTATION, Catalog, Links, PackageWriter, Recursion, attestation_path, digest_file,
@@ -23,6 +23,7 @@ use crate::catalog::folder_of;
 use crate::clock;
 use crate::dataset::same_file;
 use crate::failure::Failure;
+use crate::judge::Judge;
 use crate::progress::Bar;
 use crate::screen::{self, Plain};
 use crate::table::attested_folder;
@@ -124,12 +125,14 @@ impl Pack {
         // What a reader would refuse is not written.
         let asked = AskedOfPackage {
             asked: Asked {
-                level: Level::L1,
+                level: None,
                 name: None,
+                path: None,
             },
             member: None,
         };
-        let judged = judge_open(&package, &asked, &clock::now()?)
+        let judge = Judge::without_policy(clock::now()?);
+        let judged = judge_open(&package, &asked, &judge)
             .map_err(|error| self.unsound(&error))??;
         if judged.report.verdict != Verdict::Pass {
             for (name, report) in &judged.datasets {
@@ -366,10 +369,10 @@ fn joined<'a>(all: impl IntoIterator<Item = &'a Vec<u8>>) -> Result<Vec<u8>, Fai
         .map(|one| Attestation::parse(one))
         .collect();
     let enveloped = read.iter().flatten();
-    let enveloped = enveloped.filter(|one| one.unverified_signatures.is_some());
+    let enveloped = enveloped.filter(|one| one.unverified_signatures().is_some());
     let enveloped: BTreeSet<_> = enveloped.map(|one| one.id).collect();
     let is_needed =
-        |one: &Attestation| one.unverified_signatures.is_some() || !enveloped.contains(&one.id);
+        |one: &Attestation| one.unverified_signatures().is_some() || !enveloped.contains(&one.id);
     let mut needed = read.iter().map(|one| one.as_ref().is_ok_and(is_needed));
     documents.retain(|_| needed.next().unwrap_or(true));
     if let [only] = documents.as_slice() {
@@ -378,7 +381,7 @@ fn joined<'a>(all: impl IntoIterator<Item = &'a Vec<u8>>) -> Result<Vec<u8>, Fai
     let mut lines = Vec::new();
     for document in documents {
         let is_bare =
-            Attestation::parse(document).is_ok_and(|one| one.unverified_signatures.is_none());
+            Attestation::parse(document).is_ok_and(|one| one.unverified_signatures().is_none());
         if is_bare && document.contains(&b'\n') {
             return Err(Failure::usage(
                 "a statement spans several lines, so that it cannot stand beside another in a package",

@@ -10,10 +10,11 @@ use makoto::json::Json;
 use makoto::record::{RecordError, Records, Settings};
 use makoto::report::{Check, Outcome, Report, Verdict};
 use makoto::validate::refusal;
-use makoto::verify::{Asked, Candidates, Evidence, FileEvidence, FolderEvidence, verify};
+use makoto::verify::{Asked, Candidates, Evidence, FileEvidence, FolderEvidence};
 use makoto_data::{ATTESTATION, Dataset, Package, PackageError, attestation_path};
 
 use crate::failure::Failure;
+use crate::judge::Judge;
 use crate::progress::Bar;
 use crate::screen::{self, Detail, Plain};
 
@@ -46,11 +47,11 @@ pub(crate) fn is_package(path: &Path) -> Result<bool, Failure> {
 pub(crate) fn judge(
     path: &Path,
     asked: &AskedOfPackage<'_>,
-    now: &DateTime,
+    judge: &Judge<'_>,
 ) -> Result<Judged, Failure> {
-    match Package::open(path).and_then(|package| judge_open(&package, asked, now)) {
+    match Package::open(path).and_then(|package| judge_open(&package, asked, judge)) {
         Ok(judged) => judged,
-        Err(error) => refused(path, error, now),
+        Err(error) => refused(path, error, judge.now()),
     }
 }
 
@@ -58,8 +59,9 @@ pub(crate) fn judge(
 pub(crate) fn judge_open(
     package: &Package,
     asked: &AskedOfPackage<'_>,
-    now: &DateTime,
+    judge: &Judge<'_>,
 ) -> Result<Result<Judged, Failure>, PackageError> {
+    let now = judge.now();
     let attestations = match Attestation::parse_file(&package.attestation()?) {
         Ok(attestations) => attestations,
         Err(error) => return Ok(Ok(Judged::whole(refusal(&error, now.clone())))),
@@ -104,7 +106,7 @@ pub(crate) fn judge_open(
                 &sha256,
                 now,
             ),
-            _ => verify(&candidates, &evidence, &asked.asked, now.clone()),
+            _ => judge.judge(package.path(), &candidates, &evidence, &asked.asked),
         };
         judged.push((dataset.name().to_owned(), report));
     }

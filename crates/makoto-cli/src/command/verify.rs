@@ -10,7 +10,6 @@ use makoto::record::Settings;
 use makoto::report::{Report, Verdict};
 use makoto::verify::{
     Asked, Candidates, Evidence, FileEvidence, FolderEvidence, FolderReading, MemberEvidence,
-    verify,
 };
 use makoto_data::{
     Catalog, DataError, Links, Missing, NewFile, Progress, Stream, StreamDigest,
@@ -20,12 +19,12 @@ use makoto_data::{
 
 use super::known::Known;
 use super::package::{AskedOfPackage, Judged, is_package, judge};
-use super::store::StoreArgs;
 use super::{LevelArg, Output};
 use crate::batch::Batch;
-use crate::clock;
+use crate::catalog::CatalogArgs;
 use crate::dataset::{is_template, named, refuse_overwriting};
 use crate::failure::Failure;
+use crate::judge::{Judge, PolicyArgs};
 use crate::object;
 use crate::progress::Bar;
 use crate::screen::{self, Detail, Plain};
@@ -65,9 +64,9 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "FILE")]
     attestation: Option<PathBuf>,
 
-    /// The level that is needed
-    #[arg(long, value_enum, default_value = "L1")]
-    level: LevelArg,
+    /// The level that is needed [default: what the policy requires, L1 without one]
+    #[arg(long, value_enum)]
+    level: Option<LevelArg>,
 
     /// The name that the data must have, in which {stem} and {file} stand for the file's stem and
     /// name; without it, the name is only claimed
@@ -87,7 +86,10 @@ pub(crate) struct Verify {
     follow: bool,
 
     #[command(flatten)]
-    store: StoreArgs,
+    policy: PolicyArgs,
+
+    #[command(flatten)]
+    places: CatalogArgs,
 
     /// Show every check, fact and threat
     #[arg(short, long)]
@@ -99,6 +101,7 @@ pub(crate) struct Verify {
 
 impl Verify {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
+        let judge = Judge::new(&self.policy, &self.places)?;
         match self
             .selection
             .select(&self.data, Kind::Data(self.links()))?
@@ -106,7 +109,7 @@ impl Verify {
             Selection::One(data) => {
                 let bar = Bar::reading(&data);
                 let progress = |bytes| bar.add(bytes);
-                let one = self.of(&data, &progress);
+                let one = self.of(&judge, &data, &progress);
                 let mut sinks = one.open_sinks(output)?;
                 let told = one.judge();
                 drop(bar);
@@ -124,7 +127,7 @@ impl Verify {
                 let data: Vec<_> = batch.paths().collect();
                 let mut sinks = Sinks::open(&self.sinks, "verify", output, &data)?;
                 let status = batch.run(
-                    |data, progress| self.of(data, progress).judge().map(Told::into_report),
+                    |data, progress| self.of(&judge, data, progress).judge().map(Told::into_report),
                     |report| report.verdict == Verdict::Pass,
                     |all| sinks.tell_all(all),
                 );
@@ -174,9 +177,15 @@ impl Verify {
         }
     }
 
-    fn of<'a>(&'a self, data: &'a Path, progress: &'a Progress<'a>) -> Verification<'a> {
+    fn of<'a>(
+        &'a self,
+        judge: &'a Judge<'a>,
+        data: &'a Path,
+        progress: &'a Progress<'a>,
+    ) -> Verification<'a> {
         Verification {
             asks: self,
+            judge,
             data,
             progress,
         }
@@ -201,6 +210,7 @@ impl Told {
 /// The verification of one dataset.
 struct Verification<'a> {
     asks: &'a Verify,
+    judge: &'a Judge<'a>,
     data: &'a Path,
     progress: &'a Progress<'a>,
 }
@@ -238,7 +248,7 @@ impl Verification<'_> {
         if !is_candidate || !is_package(self.data)? {
             return Ok(None);
         }
-        let stores = self.asks.store.catalog()?;
+        let stores = self.asks.places.stores().catalog()?;
         if !stores.is_empty() && !stores.about(&self.read(None, None)?.sha256)?.is_empty() {
             return Ok(None);
         }
@@ -250,7 +260,7 @@ impl Verification<'_> {
             asked: self.asked(&name),
             member: self.asks.member.as_deref(),
         };
-        judge(self.data, &asked, &clock::now()?).map(Some)
+        judge(self.data, &asked, self.judge).map(Some)
     }
 
     /// The name that this dataset must have.
@@ -262,13 +272,14 @@ impl Verification<'_> {
 
     fn asked<'n>(&self, name: &'n Option<String>) -> Asked<'n> {
         Asked {
-            level: self.asks.level.into(),
+            level: self.asks.level.map(Into::into),
             name: name.as_deref(),
+            path: None,
         }
     }
 
     fn verify(&self) -> Result<Report, Failure> {
-        let now = clock::now()?;
+        let now = self.judge.now().clone();
         // Data that cannot be read is one thing, data without an attestation another.
         let url = object::url_of(self.data)?;
         let is_folder = match &url {
@@ -284,7 +295,7 @@ impl Verification<'_> {
         let stores = match self.asks.attestation {
             // Somebody said which statement counts.
             Some(_) => Catalog::new(),
-            None => self.asks.store.catalog()?,
+            None => self.asks.places.stores().catalog()?,
         };
         let known = match (&self.asks.attestation, url) {
             (None, Some(url)) => {
@@ -322,7 +333,7 @@ impl Verification<'_> {
             Ok(candidates) => candidates,
             Err(report) => return Ok(*report),
         };
-        let mut report = verify(&candidates, &evidence, &asked, now);
+        let mut report = self.judge.judge(self.data, &candidates, &evidence, &asked);
         known.tell_place(&sha256, &mut report)?;
         Ok(report)
     }
@@ -530,7 +541,7 @@ impl Verification<'_> {
             bytes: digest.bytes,
             records: counted_with.zip(digest.records),
         }));
-        let mut report = verify(&candidates, &evidence, asked, now);
+        let mut report = self.judge.judge(self.data, &candidates, &evidence, asked);
         known.tell_place(&digest.sha256, &mut report)?;
         if let (Some(copy), Verdict::Pass) = (copy, report.verdict) {
             let like = match self.is_elsewhere() {

@@ -130,7 +130,7 @@ impl Stage {
             by_digest: sorted(&mut subjects.by_ref().map(|one| one.digest.sha256)),
             inputs_by_digest: sorted(&mut inputs.by_ref().map(|one| one.digest.sha256)),
             id: found.attestation.id,
-            unverified_signatures: found.attestation.unverified_signatures,
+            unverified_signatures: found.attestation.unverified_signatures(),
             places: found.places,
             statement,
             distance,

@@ -69,6 +69,18 @@ impl Predicate {
         }
     }
 
+    /// The id of who collected or did it: `collector.id`, `executor.id`.
+    pub fn actor(&self) -> Option<&str> {
+        match self {
+            Self::Origin(origin) => Some(origin.collector.id.as_str()),
+            Self::Transform(transform) => Some(transform.executor.id.as_str()),
+            Self::StreamWindow(window) => {
+                let collector = window.collector.as_ref()?;
+                Some(collector.id.as_str())
+            }
+        }
+    }
+
     pub(crate) fn read(
         kind: PredicateType,
         value: Json,

@@ -1,0 +1,230 @@
+//! Judging data by a policy, in the order of the specification: fetch, signature, identity,
+//! policy, time, data, direct inputs.
+
+use super::candidates::{Candidates, Chosen};
+use super::evidence::Evidence;
+use super::inputs::{Attestations, Inputs};
+use super::scope::{Named, Scope, ScopeFacts};
+use super::trust::Trust;
+use super::verified::{Authentication, VerifiedAttestation, VerifiedSigner};
+use super::{Asked, compare, form_of, lineage_not_walked, nothing, report};
+use crate::datetime::DateTime;
+use crate::policy::LineageRule;
+use crate::predicate::Predicate;
+use crate::report::{Basis, Check, Judged, Level, Outcome, Report, ReportSigner, Role, Verdict};
+
+impl Trust {
+    /// Judges data by the statements about it, the policy, and the attestations of its direct
+    /// inputs.
+    ///
+    /// Of several statements, the newest that verifies counts; one that nobody signed can be put
+    /// beside the data by anyone, and takes nothing away. The level that is needed is the one
+    /// asked for, else the one that the rules require; a weaker one is a failure. What cannot be
+    /// found is `Unknown`, never a pass.
+    pub fn verify(
+        &self,
+        candidates: &Candidates,
+        evidence: &Evidence,
+        asked: &Asked<'_>,
+        attestations: &mut dyn Attestations,
+        now: DateTime,
+    ) -> Report {
+        let sha256 = evidence.sha256();
+        let named = match (asked.name, asked.path) {
+            (Some(name), _) => Named::AskedFor(name),
+            (None, Some(path)) => Named::At(path),
+            (None, None) => Named::Claimed,
+        };
+        let tried: Vec<_> = candidates
+            .to_authenticate(&sha256, asked.name)
+            .into_iter()
+            .map(|chosen| {
+                let envelopes = candidates.envelopes(&chosen.candidate.id);
+                (chosen, self.authenticate(&envelopes, &sha256, named, &now))
+            })
+            .collect();
+        let verified = tried.iter().position(|(_, told)| told.verified.is_some());
+        let Some((chosen, told)) = tried.get(verified.unwrap_or(0)) else {
+            return nothing(now);
+        };
+        let verified = told.verified.as_ref();
+        let scope = told.scope.or_else(|| self.claimed_scope(chosen, named));
+        let required = scope.map(|scope| scope.require);
+        // Without a rule nothing is trusted, whatever is asked for.
+        let needed = required.max(asked.level).unwrap_or(Level::L2);
+
+        let mut findings = form_of(candidates, chosen, evidence);
+        let signed = told.checks.iter().cloned();
+        match (needed, scope) {
+            // The rules are content with less; what is missing for more is still told.
+            (Level::L1, Some(_)) => findings.checks.extend(signed.map(as_warning)),
+            _ => findings.checks.extend(signed),
+        }
+        findings.checks.extend(conflict(&tried, scope));
+        let basis = match verified {
+            Some(_) => Basis::Signed,
+            None => Basis::Declared,
+        };
+        let before = findings.checks.len();
+        compare(&mut findings, chosen, evidence, asked, basis);
+        let failed = |check: &Check| check.outcome == Outcome::Fail;
+        let data_differs = findings.checks[before..].iter().any(failed);
+        findings.checks.push(binding(data_differs, verified.is_some()));
+
+        let mut judgement = Judgement {
+            level: Level::L1,
+            lineage_level: None,
+            checks: Vec::new(),
+            not_told: findings.not_told,
+        };
+        match (verified, scope) {
+            (Some(verified), Some(scope)) if !data_differs => {
+                let inputs = Inputs::of(verified, self, attestations, &now);
+                judgement.of_inputs(inputs, scope, needed);
+            }
+            _ => judgement.of_unsigned(chosen),
+        }
+        if needed > Level::L2 {
+            let message = format!("{needed} is not verified by this version, L2 is the highest");
+            let check = Check::new("L3.V.7", Outcome::Fail, "", message);
+            judgement.checks.push(check);
+        }
+        findings.checks.append(&mut judgement.checks);
+
+        let mut report = report(findings, chosen, evidence, asked, now);
+        if report.verdict == Verdict::Pass {
+            match judgement.not_told {
+                true => report.verdict = Verdict::Unknown,
+                false => {
+                    report.level = Some(judgement.level);
+                    report.lineage_level = judgement.lineage_level;
+                }
+            }
+        }
+        let signers = verified.filter(|_| report.verdict != Verdict::Fail);
+        let signers = signers.map(VerifiedAttestation::signers).unwrap_or_default();
+        report.judged = Some(Judged {
+            policy: self.policy().digest(),
+            trusted_root: *self.root_digest(),
+            signers: signers.iter().map(ReportSigner::from).collect(),
+        });
+        report
+    }
+
+    /// The rules for a statement that was not verified, by the name that it claims.
+    fn claimed_scope(&self, chosen: &Chosen<'_>, named: Named<'_>) -> Option<ScopeFacts> {
+        let (_, subject) = chosen.subject?;
+        let scope = Scope::of(self.policy(), named, subject.name.as_str()).ok()?;
+        Some(scope.facts())
+    }
+}
+
+/// What is known of the level so far.
+struct Judgement {
+    level: Level,
+    lineage_level: Option<Level>,
+    checks: Vec<Check>,
+    not_told: bool,
+}
+
+impl Judgement {
+    /// A verified statement about this data has the level that its direct inputs allow.
+    fn of_inputs(&mut self, inputs: Inputs, scope: ScopeFacts, needed: Level) {
+        let holds = !inputs.failed && !inputs.not_told;
+        let told = inputs.told.into_checks("L2.V.8");
+        let is_needed = needed > Level::L1;
+        match is_needed {
+            true => self.checks.extend(told),
+            false => self.checks.extend(told.into_iter().map(as_warning)),
+        }
+        self.not_told |= is_needed && inputs.not_told;
+        let is_whole = holds && inputs.further == 0;
+        if scope.lineage == LineageRule::None {
+            if is_needed {
+                let message = "the policy looks at no inputs (lineage = \"none\"), which gives L1 at most";
+                self.checks.push(Check::new("L2.V.9", Outcome::Fail, "", message));
+            }
+            return;
+        }
+        if holds {
+            self.level = Level::L2;
+            self.lineage_level = is_whole.then_some(Level::L2);
+        }
+        if holds && !is_whole {
+            let message = format!(
+                "{} direct input(s) are steps themselves, and this version walks no further",
+                inputs.further
+            );
+            let check = Check::new("L2.V.9", Outcome::Skip, "predicate.inputs", message);
+            self.checks.push(check);
+            self.not_told |= is_needed && scope.lineage == LineageRule::Full;
+        }
+    }
+
+    /// A statement that is not verified is its producer's word.
+    fn of_unsigned(&mut self, chosen: &Chosen<'_>) {
+        let statement = chosen.candidate.statement.as_ref();
+        let not_walked = statement.and_then(lineage_not_walked);
+        self.lineage_level = not_walked.is_none().then_some(Level::L1);
+        self.checks.extend(not_walked);
+    }
+}
+
+/// The same finding where less is needed.
+fn as_warning(mut check: Check) -> Check {
+    if check.outcome == Outcome::Fail {
+        check.outcome = Outcome::Warn;
+    }
+    check
+}
+
+/// Whether the data is what was signed (L2.V.10); what differs was told by V3.
+fn binding(data_differs: bool, is_verified: bool) -> Check {
+    let (outcome, message) = match (data_differs, is_verified) {
+        (true, _) => (Outcome::Fail, "the data is not what the statement says"),
+        (false, true) => (Outcome::Pass, "the data has the digests that were signed"),
+        (false, false) => (Outcome::Skip, "the data has the digests of a statement that is not verified"),
+    };
+    Check::new("L2.V.10", outcome, "subject", message).role(Role::Consequence)
+}
+
+/// That two trusted signers name different sources of the same bytes (attack 45).
+fn conflict(
+    tried: &[(Chosen<'_>, Authentication)],
+    scope: Option<ScopeFacts>,
+) -> Option<Check> {
+    let mut verified = tried.iter().filter_map(|(_, told)| told.verified.as_ref());
+    let first = verified.next()?;
+    let other = verified.find(|other| sources(other) != sources(first))?;
+    let names = |one: &VerifiedAttestation| {
+        let signers = one.signers().iter().map(VerifiedSigner::name);
+        signers.collect::<Vec<_>>().join(", ")
+    };
+    let message = format!(
+        "conflicting: {} signed sha256:{}, and {} signed sha256:{}, which names other sources of the \
+         same data",
+        names(first),
+        first.id(),
+        names(other),
+        other.id()
+    );
+    let outcome = match scope.is_some_and(|scope| scope.strict) {
+        true => Outcome::Fail,
+        false => Outcome::Warn,
+    };
+    Some(Check::new("D1", outcome, "predicate", message))
+}
+
+/// Where data comes from, by the word of its statement.
+fn sources(verified: &VerifiedAttestation) -> Vec<String> {
+    match &verified.statement().predicate {
+        Predicate::Origin(origin) => vec![origin.origin.source.as_str().to_owned()],
+        Predicate::StreamWindow(window) => vec![window.stream.id.as_str().to_owned()],
+        Predicate::Transform(transform) => {
+            let inputs = transform.inputs.as_slice().iter();
+            let mut digests: Vec<_> = inputs.map(|one| one.digest.sha256.to_string()).collect();
+            digests.sort_unstable();
+            digests
+        }
+    }
+}

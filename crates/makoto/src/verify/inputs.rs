@@ -1,0 +1,178 @@
+//! The attestations that a transform lists as its inputs' (L2.V.8).
+
+use std::collections::HashMap;
+
+use super::scope::Named;
+use super::trust::Trust;
+use super::verified::VerifiedAttestation;
+use crate::attestation::Attestation;
+use crate::datetime::DateTime;
+use crate::digest::Digest;
+use crate::lineage::Told;
+use crate::predicate::transform::Input;
+use crate::predicate::{Predicate, PredicateType};
+use crate::report::{Check, Outcome};
+use crate::shape::Shape;
+use crate::statement::Subject;
+
+/// Where attestations are found by their id. What is handed out is checked again.
+pub trait Attestations {
+    /// Every attestation of the statement `id`: one, or several envelopes around it; none when it
+    /// is not there.
+    ///
+    /// # Errors
+    /// Why it could not look.
+    fn with_id(&mut self, id: &Digest) -> Result<Vec<Attestation>, String>;
+}
+
+/// What came of looking at the direct inputs.
+#[derive(Debug, Default)]
+pub(super) struct Inputs {
+    pub(super) told: Told,
+    /// Whether one could not be looked at.
+    pub(super) not_told: bool,
+    /// Whether one contradicts.
+    pub(super) failed: bool,
+    /// How many were verified, and are transforms themselves.
+    pub(super) further: usize,
+}
+
+impl Inputs {
+    /// Looks at every input of a verified statement; an origin has none.
+    pub(super) fn of(
+        verified: &VerifiedAttestation,
+        trust: &Trust,
+        attestations: &mut dyn Attestations,
+        now: &DateTime,
+    ) -> Self {
+        let mut inputs = Self::default();
+        let Predicate::Transform(transform) = &verified.statement().predicate else {
+            return inputs;
+        };
+        let mut known = HashMap::new();
+        let mut verified_count = 0_usize;
+        for (index, input) in transform.inputs.as_slice().iter().enumerate() {
+            let path = format!("predicate.inputs[{index}]");
+            let key = (
+                input.name.as_str().to_owned(),
+                input.digest.sha256,
+                input.attestation_ref.clone().map(|r| r.as_str().to_owned()),
+            );
+            let found = known
+                .entry(key)
+                .or_insert_with(|| look(input, trust, attestations, now));
+            match found {
+                Found::Verified { is_transform, warning } => {
+                    verified_count += 1;
+                    inputs.further += usize::from(*is_transform);
+                    if let Some(warning) = warning.clone() {
+                        inputs.told.push(Check::new("L2.V.8", Outcome::Warn, &path, warning));
+                    }
+                }
+                Found::NotTold(message) => {
+                    inputs.not_told = true;
+                    let check = Check::new("L2.V.8", Outcome::Skip, &path, message.clone());
+                    inputs.told.push(check);
+                }
+                Found::Contradicts(id, message) => {
+                    inputs.failed = true;
+                    inputs.told.push(Check::new(id, Outcome::Fail, &path, message.clone()));
+                }
+            }
+        }
+        let count = transform.inputs.as_slice().len();
+        if verified_count == count {
+            let message = format!(
+                "{count} direct input(s): each attestation was found, verified by the policy, and is about the same data"
+            );
+            inputs.told.push(Check::new("L2.V.8", Outcome::Pass, "predicate.inputs", message));
+        }
+        inputs
+    }
+}
+
+enum Found {
+    Verified {
+        is_transform: bool,
+        warning: Option<String>,
+    },
+    /// It is not here, or could not be looked at.
+    NotTold(String),
+    /// It is here and does not hold; the requirement that it breaks.
+    Contradicts(&'static str, String),
+}
+
+fn look(
+    input: &Input,
+    trust: &Trust,
+    attestations: &mut dyn Attestations,
+    now: &DateTime,
+) -> Found {
+    let name = input.name.as_str();
+    let Some(reference) = &input.attestation_ref else {
+        return Found::Contradicts("L2.P.9", format!("input {name:?} has no attestationRef"));
+    };
+    let Some(id) = Attestation::pinned_id(reference.as_str()) else {
+        return Found::NotTold(format!(
+            "input {name:?} refers to {:?}, which holds no digest and is not followed",
+            reference.as_str()
+        ));
+    };
+    let found = match attestations.with_id(&id) {
+        Ok(found) => found,
+        Err(error) => {
+            return Found::NotTold(format!("input {name:?}: sha256:{id} could not be read: {error}"));
+        }
+    };
+    if found.is_empty() {
+        return Found::NotTold(format!("input {name:?}: its attestation sha256:{id} was not found"));
+    }
+    // A place that hands out another statement than was asked for is not believed.
+    let found = found.into_iter().filter(|one| one.id == id);
+    let envelopes: Vec<_> = found.filter_map(|one| one.envelope).collect();
+    if envelopes.is_empty() {
+        let message = format!("input {name:?}: its attestation sha256:{id} is unsigned, so this is L1 at most");
+        return Found::Contradicts("L2.V.8", message);
+    }
+    let envelopes: Vec<_> = envelopes.iter().map(|one| &**one).collect();
+    let sha256 = &input.digest.sha256;
+    let told = trust.authenticate(&envelopes, sha256, Named::InputOf(name), now);
+    let Some(verified) = told.verified else {
+        let mut failed = told.checks.iter().filter(|check| check.outcome == Outcome::Fail);
+        let why = failed.next().map_or(String::new(), |check| {
+            format!(": {} {}", check.id, check.message)
+        });
+        let message = format!("input {name:?}: its attestation sha256:{id} does not verify{why}");
+        return Found::Contradicts("L2.V.8", message);
+    };
+    let subject = verified.subject();
+    if subject.digest.sha256 != *sha256 {
+        let message = format!(
+            "input {name:?} has sha256 {sha256}, but its attestation sha256:{id} is about other data"
+        );
+        return Found::Contradicts("L2.V.8", message);
+    }
+    if let Some(key) = differing(input, subject) {
+        let message = format!(
+            "input {name:?} and its attestation sha256:{id} have the same sha256 and another {key}"
+        );
+        return Found::Contradicts("L2.V.8", message);
+    }
+    let called = subject.name.as_str();
+    let is_transform = verified.statement().predicate.kind() == PredicateType::Transform;
+    let warning = (called != name).then(|| {
+        format!("input {name:?} is called {called:?} by its attestation; the digest binds, a name does not")
+    });
+    Found::Verified { is_transform, warning }
+}
+
+/// A digest that both give and that differs, though the bytes are the same: one of them counted
+/// otherwise.
+fn differing(input: &Input, subject: &Subject) -> Option<String> {
+    let (input, subject) = (input.digest.write(), subject.digest.write());
+    let members = input.as_object()?.iter();
+    let differs = |(key, value): &(&str, &crate::json::Json)| {
+        subject.get(key).is_some_and(|other| other != *value)
+    };
+    members.map(|(key, value)| (key.as_ref(), value)).find(differs).map(|(key, _)| key.to_owned())
+}

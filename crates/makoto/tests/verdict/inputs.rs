@@ -1,0 +1,174 @@
+//! Direct inputs (attacks 36 to 39, 41 and 47), and conflicts (45).
+
+use makoto::digest::Digest;
+use makoto::report::{Level, Outcome, Verdict};
+
+use crate::world::{
+    By, CLEAN, COLLECTOR_RULE, Case, DATA, bytes, good, input, origin, origin_of, policy, signed,
+    transform,
+};
+
+/// Rules for raw sales and for what is made of them.
+fn rules(terms: &str) -> String {
+    policy(COLLECTOR_RULE, terms)
+}
+
+fn id_of(statement: &[u8]) -> Digest {
+    Digest::of(statement)
+}
+
+/// The id of the good origin's statement.
+fn origin_id() -> Digest {
+    id_of(&bytes(&origin("dataset:sales", DATA)))
+}
+
+/// Cleaned sales, made of these inputs, signed.
+fn cleaned(inputs: Vec<makoto::json::Json>) -> Vec<u8> {
+    let statement = transform("dataset:sales_clean", CLEAN, inputs);
+    signed(&statement, By::Certificate("collector"))
+}
+
+fn case(inputs: Vec<makoto::json::Json>, found: Vec<Vec<u8>>) -> Case<'static> {
+    Case {
+        policy: rules(""),
+        attestations: cleaned(inputs),
+        data: CLEAN,
+        inputs: found,
+        ..Case::default()
+    }
+}
+
+fn good_input() -> makoto::json::Json {
+    input("dataset:sales", &Digest::of(DATA), Some(&origin_id()))
+}
+
+fn good_case() -> Case<'static> {
+    case(vec![good_input()], vec![good().to_vec()])
+}
+
+#[test]
+fn a_step_over_verified_origins_is_l2_as_a_whole() {
+    let report = good_case().passes();
+    assert_eq!(report.lineage_level, Some(Level::L2));
+    let mut passed = report.with_outcome(Outcome::Pass);
+    assert!(passed.any(|check| check.id == "L2.V.8"));
+}
+
+#[test]
+fn attack_36_the_input_is_not_what_its_attestation_is_about() {
+    let other = input("dataset:sales", &Digest::of(b"other"), Some(&origin_id()));
+    case(vec![other], vec![good().to_vec()]).fails(&["L2.V.8"]);
+    good_case().passes();
+}
+
+#[test]
+fn attack_37_the_reference_leads_to_another_good_attestation() {
+    let elsewhere = origin("dataset:sales_fr", b"id,amount\n9,9\n");
+    let other = signed(&elsewhere, By::Certificate("collector"));
+    let id = id_of(&bytes(&elsewhere));
+    let swapped = input("dataset:sales", &Digest::of(DATA), Some(&id));
+    case(vec![swapped], vec![good().to_vec(), other]).fails(&["L2.V.8"]);
+    good_case().passes();
+}
+
+#[test]
+fn attack_38_the_same_bytes_by_another_name_are_told() {
+    let renamed = input("dataset:sales_raw", &Digest::of(DATA), Some(&origin_id()));
+    case(vec![renamed], vec![good().to_vec()]).warns("L2.V.8");
+}
+
+#[test]
+fn attack_39_the_second_input_has_no_reference() {
+    let bare = input("dataset:sales_b", &Digest::of(b"b"), None);
+    case(vec![good_input(), bare], vec![good().to_vec()]).fails(&["L2.P.9"]);
+    good_case().passes();
+}
+
+#[test]
+fn attack_41_an_input_whose_attestation_is_gone_is_never_verified() {
+    let report = case(vec![good_input()], Vec::new()).report();
+    assert_eq!((report.verdict, report.level), (Verdict::Unknown, None));
+    let mut skipped = report.with_outcome(Outcome::Skip);
+    assert!(skipped.any(|check| check.id == "L2.V.8"));
+    good_case().passes();
+}
+
+#[test]
+fn attack_47_an_unsigned_ancestor_under_a_signed_child() {
+    let bare = bytes(&origin("dataset:sales", DATA));
+    case(vec![good_input()], vec![bare.clone()]).fails(&["L2.V.8"]);
+    // The same bytes lie there signed as well.
+    case(vec![good_input()], vec![bare, good().to_vec()]).passes();
+}
+
+#[test]
+fn an_input_that_a_stranger_signed_is_refused_with_the_reason() {
+    let by_other = signed(&origin("dataset:sales", DATA), By::Certificate("other"));
+    let report = case(vec![good_input()], vec![by_other]).fails(&["L2.V.8"]);
+    let failed = report.with_outcome(Outcome::Fail).find(|check| check.id == "L2.V.8");
+    assert!(failed.expect("L2.V.8").message.contains("L2.V.4"));
+}
+
+#[test]
+fn an_input_must_satisfy_the_rules_of_both_its_names() {
+    // The step calls it by a name whose rule is stricter.
+    let renamed = input("dataset:sales_gold", &Digest::of(DATA), Some(&origin_id()));
+    let mut case = case(vec![renamed], vec![good().to_vec()]);
+    case.name = Some("dataset:sales_clean");
+    case.passes();
+    case.policy.push_str(
+        "[[dataset]]\nname = \"dataset:sales_gold\"\nrequire = \"L2\"\n\
+         signers = [{ uri = \"https://acme.example/collectors/2\", ca = \"acme\" }]\n",
+    );
+    case.fails(&["L2.V.8"]);
+}
+
+#[test]
+fn a_longer_lineage_is_unknown_and_never_a_pass_unless_direct_is_enough() {
+    let first = transform("dataset:sales_clean", CLEAN, vec![good_input()]);
+    let first_id = id_of(&bytes(&first));
+    let first = signed(&first, By::Certificate("collector"));
+    let last = b"total\n10\n";
+    let inputs = vec![input("dataset:sales_clean", &Digest::of(CLEAN), Some(&first_id))];
+    let statement = transform("dataset:sales_total", last, inputs);
+    let case = |terms: &str| Case {
+        policy: rules(terms),
+        attestations: signed(&statement, By::Certificate("collector")),
+        data: last,
+        inputs: vec![first.clone(), good().to_vec()],
+        ..Case::default()
+    };
+    let report = case("").report();
+    assert_eq!((report.verdict, report.level), (Verdict::Unknown, None));
+    let mut skipped = report.with_outcome(Outcome::Skip);
+    assert!(skipped.any(|check| check.id == "L2.V.9"));
+    let report = case("lineage = \"direct\"").passes();
+    assert_eq!(report.lineage_level, None);
+}
+
+#[test]
+fn attack_45_two_trusted_signers_name_different_sources() {
+    let elsewhere = origin_of(
+        "dataset:sales",
+        DATA,
+        "https://scraped.example",
+        crate::world::COLLECTED,
+        "https://acme.example/collectors/2",
+    );
+    let second = signed(&elsewhere, By::Certificate("other"));
+    let both = format!(
+        "{COLLECTOR_RULE}, {{ uri = \"https://acme.example/collectors/2\", ca = \"acme\" }}"
+    );
+    let case = |terms: &str| Case {
+        policy: policy(&both, terms),
+        attestations: [good(), b"\n", &second].concat(),
+        ..Case::default()
+    };
+    let report = case("").warns("D1");
+    let told = report.with_outcome(Outcome::Warn).find(|check| {
+        check.id == "D1" && check.message.starts_with("conflicting")
+    });
+    let told = &told.expect("the conflict").message;
+    assert!(told.contains("collectors/1") && told.contains("collectors/2"), "{told}");
+    case("strict = true").fails(&["D1"]);
+}

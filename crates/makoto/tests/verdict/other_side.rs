@@ -1,0 +1,129 @@
+//! Trust is the verifier's own: names and paths (attack 87), and what no policy says.
+
+use makoto::limits::Limits;
+use makoto::policy::Policy;
+use makoto::report::{Level, Outcome};
+
+use crate::world::{By, COLLECTOR_RULE, Case, DATA, origin, policy, signed};
+
+const LAX: &str = "[[dataset]]\nname = \"dataset:scratch*\"\nrequire = \"L2\"\n\
+                   signers = [{ uri = \"https://acme.example/**\", ca = \"acme\" }]\n";
+
+#[test]
+fn attack_87_scratch_data_under_a_name_whose_rule_is_lax() {
+    let scratch = signed(&origin("dataset:scratch", DATA), By::Certificate("other"));
+    let both = format!("{}{LAX}", policy(COLLECTOR_RULE, "paths = [\"warehouse/sales/*\"]"));
+    let case = |name, path| Case {
+        policy: both.clone(),
+        attestations: scratch.clone(),
+        name,
+        path,
+        ..Case::default()
+    };
+    // Where only its own statement says what it is, every rule must hold.
+    case(None, None).fails(&["L2.V.4"]);
+    // Asked for the expected dataset, or found where that lies.
+    case(Some("dataset:sales"), None).fails(&["V2", "L2.V.4"]);
+    case(None, Some("warehouse/sales/a.csv")).fails(&["L2.V.4"]);
+    // Asked for as scratch, it is scratch.
+    case(Some("dataset:scratch"), None).passes();
+    case(None, Some("elsewhere/a.csv")).fails(&["L2.V.4"]);
+}
+
+#[test]
+fn data_at_a_path_is_judged_by_the_rules_for_the_path_and_for_its_name() {
+    let both = format!("{}{LAX}", policy(COLLECTOR_RULE, "paths = [\"warehouse/sales/*\"]"));
+    let case = |path| Case {
+        policy: both.clone(),
+        path: Some(path),
+        ..Case::default()
+    };
+    case("warehouse/sales/a.csv").passes();
+    // No rule is for this path, so that every rule counts; the lax one allows the collector too.
+    case("warehouse/other/a.csv").passes();
+}
+
+#[test]
+fn every_rule_that_matches_must_hold_and_not_the_first() {
+    let stricter = "[[dataset]]\nname = \"dataset:*\"\nrequire = \"L2\"\nmax-age = \"1h\"\n\
+                    signers = [{ uri = \"https://acme.example/**\", ca = \"acme\" }]\n";
+    let case = Case {
+        policy: format!("{}{stricter}", policy(COLLECTOR_RULE, "")),
+        name: Some("dataset:sales"),
+        ..Case::default()
+    };
+    case.fails(&["L2.V.7"]);
+    Case::default().passes();
+}
+
+#[test]
+fn a_source_that_the_rule_does_not_list() {
+    let case = |sources: &str| Case {
+        policy: policy(COLLECTOR_RULE, &format!("sources = [\"{sources}\"]")),
+        ..Case::default()
+    };
+    case("https://erp.acme.example/**").passes();
+    case("https://erp.acme.example/purchases").fails(&["L2.V.4"]);
+}
+
+#[test]
+fn l3_is_not_given_by_this_version() {
+    let case = Case {
+        level: Some(Level::L3),
+        ..Case::default()
+    };
+    case.fails(&["L3.V.7"]);
+}
+
+#[test]
+fn a_policy_that_looks_at_no_inputs_gives_l1_at_most() {
+    let text = policy(COLLECTOR_RULE, "").replace("\"L2\"", "\"L1\"");
+    let case = Case {
+        policy: format!("{text}lineage = \"none\"\n"),
+        ..Case::default()
+    };
+    let report = case.report();
+    assert_eq!(report.level, Some(Level::L1));
+    let case = Case {
+        level: Some(Level::L2),
+        ..case
+    };
+    case.fails(&["L2.V.9"]);
+}
+
+#[test]
+fn a_policy_says_everything_that_is_wrong_with_it() {
+    for (from, to, line, what) in [
+        ("version = 1", "version = 2", 1, "needed 1"),
+        ("require", "requires", 5, "did you mean \"require\""),
+        ("\"L2\"", "\"L4\"", 5, "needed one of L1, L2, L3"),
+        ("ca = \"acme\"", "org = \"acme\"", 6, "ca or oidc-issuer"),
+        (", ca = \"acme\"", "", 6, "ca or oidc-issuer"),
+        ("max-age = \"1d\"", "max-age = \"1w\"", 7, "30d, 24h"),
+        ("max-age = \"1d\"", "witnesses = []", 7, "not evaluated by this version"),
+        ("max-age = \"1d\"", "lineage = \"none\"", 7, "L1 at most"),
+        ("max-age = \"1d\"", "signer-threshold = 2", 7, "1 signer(s) are listed"),
+        ("max-age = \"1d\"", "signer-threshold = 0", 7, "1 or more"),
+        ("dataset:sales*", "dataset:sales\\u202e", 4, "needed a pattern"),
+    ] {
+        let good = policy(COLLECTOR_RULE, "max-age = \"1d\"");
+        Policy::read(good.as_bytes(), &Limits::DEFAULT).expect("the good policy");
+        let bad = good.replacen(from, to, 1);
+        let problems = Policy::read(bad.as_bytes(), &Limits::DEFAULT).expect_err(to);
+        let found = problems
+            .iter()
+            .any(|problem| problem.line == Some(line) && problem.message.contains(what));
+        assert!(found, "{to}: {problems:?}");
+    }
+}
+
+#[test]
+fn without_a_rule_nothing_is_trusted_at_any_level() {
+    let case = Case {
+        policy: policy(COLLECTOR_RULE, "").replace("sales*", "payroll*"),
+        level: Some(Level::L1),
+        ..Case::default()
+    };
+    let report = case.fails(&["L2.V.4"]);
+    assert!(report.with_outcome(Outcome::Fail).count() > 0);
+}

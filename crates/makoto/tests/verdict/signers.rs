@@ -1,0 +1,228 @@
+//! Who signed, and whether the policy allows it (attacks 17 to 26 and 92).
+
+use makoto::report::Outcome;
+
+use crate::openssl::{AUTHORITY, LONG, SIGNER};
+use crate::world::{
+    By, COLLECTOR_RULE, Case, DATA, SIGNED, bundle, bytes, in_workshop, key, origin, policy,
+    public, signed, stamped, unstamped,
+};
+
+fn sales(by: By) -> Vec<u8> {
+    signed(&origin("dataset:sales", DATA), by)
+}
+
+fn with(attestations: Vec<u8>) -> Case<'static> {
+    Case {
+        attestations,
+        ..Case::default()
+    }
+}
+
+#[test]
+fn attack_17_a_valid_signer_that_the_policy_does_not_name() {
+    let report = with(sales(By::Certificate("other"))).fails(&["L2.V.4"]);
+    let failed = report.with_outcome(Outcome::Fail).find(|check| check.id == "L2.V.4");
+    let message = &failed.expect("L2.V.4").message;
+    assert!(message.contains("collectors/2") && message.contains("collectors/1"), "{message}");
+    Case::default().passes();
+}
+
+#[test]
+fn attack_18_a_trusted_signer_signs_for_another_dataset() {
+    let payroll = signed(&origin("dataset:payroll", DATA), By::Certificate("collector"));
+    let report = with(payroll).fails(&["L2.V.4"]);
+    let failed = report.with_outcome(Outcome::Fail).next().expect("L2.V.4");
+    assert!(failed.message.contains("nearest rule is for \"dataset:sales*\""));
+    Case::default().passes();
+}
+
+#[test]
+fn attack_19_names_that_look_like_the_trusted_ones() {
+    let rule = r#"{ email = "*@acme.example", ca = "acme" }"#;
+    for (email, passes) in [
+        ("ci@acme.example", true),
+        ("ci@ACME.example", true),
+        ("mallory@acme.example.evil.net", false),
+        ("mallory@evil-acme.example", false),
+        ("mallory@sub.acme.example", false),
+    ] {
+        let name = format!("mail-{}", email.replace(['@', '.'], "-"));
+        let leaf = in_workshop(|workshop| {
+            let extensions = SIGNER.replace("ci@acme.example", email);
+            workshop.issue(&name, "P-256", "ca", &extensions, LONG);
+            workshop.der(&name)
+        });
+        let statement = bytes(&origin("dataset:sales", DATA));
+        let envelope = makoto::envelope::Envelope::sign(
+            makoto::envelope::PAYLOAD_TYPE,
+            &statement,
+            &key(&name),
+        );
+        let mut envelope = envelope.expect("signed");
+        let signature = &mut envelope.unverified_signatures[0];
+        signature.certificates.push(leaf);
+        signature.tokens.push(crate::world::token(&signature.bytes, "tsa", SIGNED));
+        let case = Case {
+            policy: policy(rule, ""),
+            attestations: bundle(&envelope),
+            ..Case::default()
+        };
+        match passes {
+            true => drop(case.passes()),
+            false => drop(case.fails(&["L2.V.4"])),
+        }
+    }
+}
+
+#[test]
+fn attack_20_the_collector_is_not_who_signed() {
+    let statement = crate::world::origin_of(
+        "dataset:sales",
+        DATA,
+        "https://erp.acme.example/sales",
+        crate::world::COLLECTED,
+        "https://acme.example/collectors/2",
+    );
+    let attestations = signed(&statement, By::Certificate("collector"));
+    with(attestations.clone()).warns("L2.V.5");
+    let strict = |attestations| Case {
+        policy: policy(COLLECTOR_RULE, "strict = true"),
+        attestations,
+        ..Case::default()
+    };
+    strict(attestations).fails(&["L2.V.5"]);
+    strict(crate::world::good().to_vec()).passes();
+}
+
+#[test]
+fn attack_21_the_certificate_has_expired_and_there_is_no_timestamp() {
+    let statement = bytes(&origin("dataset:sales", DATA));
+    let envelope = unstamped(&statement, By::Certificate("expired"));
+    with(bundle(&envelope)).fails(&["L2.V.3", "L2.V.6"]);
+    let stamped = stamped(&statement, By::Certificate("expired"), "tsa", SIGNED);
+    with(bundle(&stamped)).passes();
+}
+
+#[test]
+fn attack_22_a_certificate_that_expired_since_then_still_counts() {
+    with(sales(By::Certificate("expired"))).passes();
+    let statement = bytes(&origin("dataset:sales", DATA));
+    let late = stamped(&statement, By::Certificate("expired"), "tsa", "2026-06-02T00:00:00Z");
+    with(bundle(&late)).fails(&["L2.V.3"]);
+}
+
+#[test]
+fn attack_23_chains_that_do_not_lead_to_an_authority_of_the_root() {
+    in_workshop(|workshop| {
+        workshop.issue("own-ca", "P-256", "own-ca", AUTHORITY, LONG);
+        workshop.issue("own", "P-256", "own-ca", SIGNER, LONG);
+        let no_usage = SIGNER.replace("keyUsage=critical,digitalSignature\n", "");
+        workshop.issue("no-usage", "P-256", "ca", &no_usage, LONG);
+        // A leaf that issues.
+        workshop.issue("below-leaf", "P-256", "collector", SIGNER, LONG);
+    });
+    for (leaf, along) in [
+        ("own", Some("own-ca")),
+        ("no-usage", None),
+        ("below-leaf", Some("collector")),
+    ] {
+        let statement = bytes(&origin("dataset:sales", DATA));
+        let mut envelope = stamped(&statement, By::Certificate(leaf), "tsa", SIGNED);
+        let along = along.map(|name| in_workshop(|workshop| workshop.der(name)));
+        envelope.unverified_signatures[0].certificates.extend(along);
+        // A bundle written by us has the leaf only, so the chain is put in by hand.
+        let one = &envelope.unverified_signatures[0];
+        let certificates = one.certificates.iter().map(|der| {
+            format!("{{\"rawBytes\":\"{}\"}}", crate::world::base64(der))
+        });
+        let chain = certificates.collect::<Vec<_>>().join(",");
+        let text = String::from_utf8(bundle(&envelope)).expect("text");
+        let single = format!(
+            "\"certificate\":{{\"rawBytes\":\"{}\"}}",
+            crate::world::base64(&one.certificates[0])
+        );
+        let text = text.replace(
+            &single,
+            &format!("\"x509CertificateChain\":{{\"certificates\":[{chain}]}}"),
+        );
+        assert!(text.contains("x509CertificateChain"));
+        with(text.into_bytes()).fails(&["L2.V.3"]);
+    }
+    Case::default().passes();
+}
+
+#[test]
+fn a_published_key_passes_with_its_owner_and_no_other_key_does() {
+    let team = public("team").key_id();
+    let rule = format!("{{ key = \"{team}\", owner = \"data-team\" }}");
+    let case = |attestations| Case {
+        policy: policy(&rule, ""),
+        keys: &["team", "stranger"],
+        attestations,
+        ..Case::default()
+    };
+    let report = case(sales(By::Key("team"))).passes();
+    let signers = report.judged.expect("a policy").signers;
+    assert_eq!((signers[0].name.as_str(), signers[0].voucher.as_str()), ("data-team", "the policy"));
+    // Its bytes are at hand, and no rule names it.
+    case(sales(By::Key("stranger"))).fails(&["L2.V.4"]);
+    case(sales(By::Certificate("collector"))).fails(&["L2.V.4"]);
+}
+
+#[test]
+fn attack_26_a_key_counts_only_in_its_period() {
+    let team = public("team").key_id();
+    let case = |period: &str| Case {
+        policy: policy(
+            &format!("{{ key = \"{team}\", owner = \"data-team\", {period} }}"),
+            "",
+        ),
+        keys: &["team"],
+        attestations: sales(By::Key("team")),
+        ..Case::default()
+    };
+    case("until = 2026-06-01T08:01:00Z").passes();
+    case("until = 2026-06-01T08:00:59Z").fails(&["L2.V.4"]);
+    case("from = 2026-06-01T08:01:00Z").passes();
+    case("from = 2026-06-01T08:01:01Z").fails(&["L2.V.4"]);
+}
+
+#[test]
+fn attack_92_another_authority_of_the_root_vouches_for_the_same_name() {
+    let report = with(sales(By::Certificate("impostor"))).fails(&["L2.V.4"]);
+    let failed = report.with_outcome(Outcome::Fail).find(|check| check.id == "L2.V.4");
+    assert!(failed.expect("L2.V.4").message.contains("rival"));
+    let rivals = r#"{ uri = "https://acme.example/collectors/1", ca = "rival" }"#;
+    let case = Case {
+        policy: policy(rivals, ""),
+        attestations: sales(By::Certificate("impostor")),
+        ..Case::default()
+    };
+    case.passes();
+}
+
+#[test]
+fn attack_90_one_signer_is_counted_once() {
+    let statement = origin("dataset:sales", DATA);
+    let team = public("team").key_id();
+    let both = format!("{COLLECTOR_RULE}, {{ key = \"{team}\", owner = \"data-team\" }}");
+    let case = |parts: &[Vec<u8>]| Case {
+        policy: policy(&both, "signer-threshold = 2"),
+        keys: &["team"],
+        attestations: parts.join(&b'\n'),
+        ..Case::default()
+    };
+    let (one, two) = (
+        signed(&statement, By::Certificate("collector")),
+        signed(&statement, By::Key("team")),
+    );
+    // The same name by a second certificate with another key.
+    let again = signed(&statement, By::Certificate("expired"));
+    let report = case(&[one.clone(), two.clone()]).passes();
+    assert_eq!(report.judged.expect("a policy").signers.len(), 2);
+    case(&[one.clone()]).fails(&["L2.V.4"]);
+    case(&[one.clone(), one.clone()]).fails(&["L2.V.4"]);
+    case(&[one, again]).fails(&["L2.V.4"]);
+    case(&[two.clone(), two]).fails(&["L2.V.4"]);
+}

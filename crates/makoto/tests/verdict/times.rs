@@ -1,0 +1,194 @@
+//! When it was signed (attacks 27 to 35 and 89).
+
+use makoto::report::Outcome;
+
+use crate::world::{
+    By, COLLECTED, COLLECTOR, COLLECTOR_RULE, Case, DATA, SIGNED, bundle, bytes, in_workshop,
+    origin, origin_of, policy, stamped, token, unstamped,
+};
+
+fn with(attestations: Vec<u8>) -> Case<'static> {
+    Case {
+        attestations,
+        ..Case::default()
+    }
+}
+
+/// The good statement, signed, with this token over the signature.
+fn with_token(token: impl FnOnce(&[u8], &[u8]) -> Vec<u8>) -> Case<'static> {
+    let statement = bytes(&origin("dataset:sales", DATA));
+    let mut envelope = unstamped(&statement, By::Certificate("collector"));
+    let signature = &mut envelope.unverified_signatures[0];
+    let token = token(&signature.bytes, &statement);
+    signature.tokens.push(token);
+    with(bundle(&envelope))
+}
+
+#[test]
+fn attack_27_the_token_of_another_signature() {
+    with_token(|_, _| token(b"another signature", "tsa", SIGNED)).fails(&["L2.V.6"]);
+    with_token(|signature, _| token(signature, "tsa", SIGNED)).passes();
+}
+
+#[test]
+fn attack_28_a_token_over_the_payload() {
+    with_token(|_, payload| token(payload, "tsa", SIGNED)).fails(&["L2.V.6"]);
+}
+
+#[test]
+fn attack_29_an_authority_whose_certificate_is_not_for_timestamps_alone() {
+    let usages = ["extendedKeyUsage=timeStamping", "extendedKeyUsage=critical,timeStamping,codeSigning"];
+    for (index, usage) in usages.into_iter().enumerate() {
+        let name = format!("bad-tsa-{index}");
+        let content = in_workshop(|workshop| {
+            let extensions = crate::openssl::TSA
+                .replace("extendedKeyUsage=critical,timeStamping", usage);
+            workshop.issue(&name, "P-256", "tsa-ca", &extensions, crate::openssl::LONG);
+            name.clone()
+        });
+        // openssl answers for such a certificate only when it is not asked to look at it.
+        let case = with_token(|signature, _| {
+            let good = token(signature, "tsa", SIGNED);
+            in_workshop(|workshop| {
+                let info = workshop.content(&good);
+                workshop.forge(&info, &content, &["-cades", "-md", "sha256"])
+            })
+        });
+        case.fails(&["L2.V.6"]);
+    }
+}
+
+#[test]
+fn attack_30_a_token_by_an_authority_that_is_not_in_the_root_for_timestamps() {
+    in_workshop(|workshop| {
+        workshop.issue("evil-ca", "P-256", "evil-ca", crate::openssl::AUTHORITY, crate::openssl::LONG);
+        workshop.issue("evil-tsa", "P-256", "evil-ca", crate::openssl::TSA, crate::openssl::LONG);
+        // Under the root that is trusted for signers.
+        workshop.issue("code-tsa", "P-256", "ca", crate::openssl::TSA, crate::openssl::LONG);
+    });
+    for tsa in ["evil-tsa", "code-tsa"] {
+        with_token(|signature, _| token(signature, tsa, SIGNED)).fails(&["L2.V.6"]);
+    }
+}
+
+#[test]
+fn attack_31_collected_long_before_it_was_signed() {
+    let statement = origin_of(
+        "dataset:sales",
+        DATA,
+        "https://erp.acme.example/sales",
+        "2025-06-01T08:00:00Z",
+        COLLECTOR,
+    );
+    let attestations = crate::world::signed(&statement, By::Certificate("collector"));
+    with(attestations.clone()).warns("L2.P.7");
+    let strict = Case {
+        policy: policy(COLLECTOR_RULE, "strict = true"),
+        attestations,
+        ..Case::default()
+    };
+    strict.fails(&["L2.P.7"]);
+}
+
+#[test]
+fn attack_32_signed_before_it_happened() {
+    let signed_at = |time: &str| {
+        let statement = bytes(&origin("dataset:sales", DATA));
+        let envelope = stamped(&statement, By::Certificate("collector"), "tsa", time);
+        with(bundle(&envelope))
+    };
+    // The statement says 08:00:00, and clocks may differ by five minutes.
+    signed_at("2026-06-01T07:55:00Z").passes();
+    signed_at("2026-06-01T07:54:59Z").fails(&["L2.V.6"]);
+    // A token from after the verification.
+    let mut early = signed_at(SIGNED);
+    early.now = "2026-06-01T07:30:00Z";
+    early.fails(&["L2.V.6"]);
+}
+
+#[test]
+fn attack_34_an_old_attestation_is_replayed() {
+    let case = |terms: &str, now: &'static str| Case {
+        policy: policy(COLLECTOR_RULE, terms),
+        now,
+        ..Case::default()
+    };
+    case("max-age = \"30d\"", "2026-07-01T08:00:00Z").passes();
+    case("max-age = \"30d\"", "2026-07-01T08:00:01Z").fails(&["L2.V.7"]);
+    // Without a limit its age is told.
+    let report = case("", "2036-07-01T08:00:00Z").passes();
+    let mut told = report.with_outcome(Outcome::Skip);
+    assert!(told.any(|check| check.id == "L2.V.7"));
+}
+
+#[test]
+fn attack_35_there_is_no_timestamp() {
+    let statement = bytes(&origin("dataset:sales", DATA));
+    let envelope = unstamped(&statement, By::Certificate("collector"));
+    let report = with(bundle(&envelope)).fails(&["L2.P.6", "L2.V.6"]);
+    let passed = report.with_outcome(Outcome::Pass).any(|check| check.id == "L2.V.3");
+    assert!(!passed, "an identity at no trusted time is not shown as verified");
+    Case::default().passes();
+}
+
+#[test]
+fn attack_89_a_fresh_token_over_an_old_signature_does_not_make_the_data_young() {
+    let statement = bytes(&origin("dataset:sales", DATA));
+    let envelope = stamped(&statement, By::Certificate("collector"), "tsa", "2026-07-15T00:00:00Z");
+    let case = |max_age: &str| Case {
+        policy: policy(COLLECTOR_RULE, &format!("max-age = \"{max_age}\"")),
+        attestations: bundle(&envelope),
+        now: "2026-07-15T01:00:00Z",
+        ..Case::default()
+    };
+    case("30d").fails(&["L2.V.7"]);
+    case("50d").warns("L2.P.7");
+}
+
+#[test]
+fn attack_90_one_operator_of_timestamps_is_counted_once() {
+    let statement = bytes(&origin("dataset:sales", DATA));
+    let case = |tsas: &[&str]| {
+        let mut envelope = unstamped(&statement, By::Certificate("collector"));
+        let signature = &mut envelope.unverified_signatures[0];
+        for tsa in tsas {
+            let token = token(&signature.bytes, tsa, SIGNED);
+            signature.tokens.push(token);
+        }
+        Case {
+            policy: policy(COLLECTOR_RULE, "tsa-threshold = 2"),
+            attestations: bundle(&envelope),
+            ..Case::default()
+        }
+    };
+    case(&["tsa", "tsa2"]).passes();
+    case(&["tsa", "tsa"]).fails(&["L2.V.6"]);
+    case(&["tsa"]).fails(&["L2.V.6"]);
+}
+
+#[test]
+fn a_short_lived_certificate_is_a_time_only_where_the_policy_says_so() {
+    in_workshop(|workshop| {
+        for (name, until) in [("brief", "20260601081000Z"), ("briefer", "20260601081600Z")] {
+            let validity = ("20260601080000Z", until);
+            workshop.issue(name, "P-256", "ca", crate::openssl::SIGNER, validity);
+        }
+    });
+    let case = |name: &'static str, head: &str, terms: &str| {
+        let statement = bytes(&origin("dataset:sales", DATA));
+        let text = policy(COLLECTOR_RULE, terms);
+        Case {
+            policy: text.replace("version = 1\n", &format!("version = 1\n{head}\n")),
+            attestations: bundle(&unstamped(&statement, By::Certificate(name))),
+            ..Case::default()
+        }
+    };
+    let (marked, on) = ("short-lived = [\"acme\"]", "certificate-time = true");
+    let report = case("brief", marked, on).passes();
+    let signer = &report.judged.expect("a policy").signers[0];
+    assert_eq!(signer.timestamp_authority, None);
+    assert_eq!(signer.time.0.as_str(), COLLECTED);
+    case("brief", "", on).fails(&["L2.V.6"]);
+    case("brief", marked, "").fails(&["L2.V.6"]);
+    case("briefer", marked, on).fails(&["L2.V.6"]);
+}
