@@ -89,6 +89,10 @@ pub struct Limits {
     /// Bytes of one text in such a file. Names and URIs are shorter, and the search for secrets
     /// takes time that grows with the square of the length.
     pub toml_text_bytes: usize,
+    /// Bytes of a name that is compared with the patterns of a policy: of a dataset, a signer or a
+    /// source. The names that rules are for are shorter, and comparing takes time that grows with
+    /// the product of both lengths.
+    pub matched_name_bytes: usize,
     /// Bytes of the footer of a Parquet or Arrow file. Ten thousand columns in ten row groups
     /// take 20 MB; read, a footer takes ten to twenty times that.
     pub table_footer_bytes: usize,
@@ -155,6 +159,7 @@ impl Limits {
         key_parts: 8,
         toml_values: 25_000,
         toml_text_bytes: 1 << 10,
+        matched_name_bytes: 4 << 10,
         table_footer_bytes: 32 << 20,
         table_depth: 64,
         table_pages: 1_000_000,

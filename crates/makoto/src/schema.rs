@@ -2,6 +2,7 @@
 
 use crate::dbom::Dbom;
 use crate::json::{Json, Object};
+use crate::policy::Policy;
 use crate::predicate::PredicateType;
 use crate::shape::{NonEmpty, Shape};
 use crate::statement::{STATEMENT_TYPE, Subject};
@@ -13,15 +14,18 @@ pub enum Kind {
     Statement(PredicateType),
     /// A DBOM 1.0.0.
     Dbom,
+    /// A policy, as JSON would write its TOML.
+    Policy,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Statement(PredicateType::Origin),
         Self::Statement(PredicateType::Transform),
         Self::Statement(PredicateType::StreamWindow),
         Self::Dbom,
+        Self::Policy,
     ];
 
     /// The kind's name, as in `makoto schema NAME`.
@@ -31,6 +35,7 @@ impl Kind {
             Self::Statement(PredicateType::Transform) => "transform",
             Self::Statement(PredicateType::StreamWindow) => "stream-window",
             Self::Dbom => "dbom",
+            Self::Policy => "policy",
         }
     }
 
@@ -47,6 +52,7 @@ impl Kind {
         let mut schema = match self {
             Self::Statement(kind) => statement_schema(kind),
             Self::Dbom => Dbom::schema(),
+            Self::Policy => Policy::schema(),
         };
         if let Json::Object(members) = &mut schema {
             let id = format!("urn:makoto:schema:{}", self.name());

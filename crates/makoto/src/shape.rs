@@ -378,7 +378,7 @@ pub fn object_schema(doc: &str, fields: &[Field]) -> Object {
 macro_rules! document {
     (
         $(#[doc = $about:literal])+
-        pub struct $name:ident {
+        $vis:vis struct $name:ident {
             $( $(#[doc = $doc:literal])+ $need:ident $(($rule:literal))? $field:ident : $type:ty = $key:literal, )*
         }
         $(=> $check:path)?
@@ -386,7 +386,7 @@ macro_rules! document {
     ) => {
         $(#[doc = $about])+
         #[derive(Debug, Clone, PartialEq, Eq)]
-        pub struct $name {
+        $vis struct $name {
             $( $(#[doc = $doc])+ pub $field: $crate::document!(@type $need $type), )*
             /// Members that this version does not know.
             pub extra: $crate::json::Object,

@@ -4,6 +4,7 @@ use crate::document;
 use crate::json::{Json, Object};
 use crate::pattern::Pattern;
 use crate::predicate::origin::{CollectionMethod, Consent, SourceType};
+use crate::problem;
 use crate::scalar::{Text, Uri};
 use crate::secret::is_secret_name;
 use crate::shape::{At, Findings, Need, Shape};
@@ -120,27 +121,10 @@ fn only_known_keys(defaults: &Defaults, at: &At<'_>, findings: &mut Findings) {
     }
 }
 
-/// A key that nobody reads is a default that somebody believes in.
 fn refuse_unknown<T: Shape>(unknown: &Object, at: &At<'_>, findings: &mut Findings) {
-    const FARTHEST: usize = 2;
-    const LONGEST: usize = 40;
-    let schema = T::schema();
-    let known = schema.get("properties").and_then(Json::as_object);
-    for key in unknown.keys() {
-        let distance = |known: &&String| strsim::osa_distance(key, known);
-        let nearest = known
-            .filter(|_| key.len() <= LONGEST)
-            .and_then(|known| known.keys().min_by_key(distance))
-            .filter(|known| distance(known) <= FARTHEST);
-        let message = match nearest {
-            _ if is_secret_name(key) => {
-                "is the name of a secret, and this file holds none".to_owned()
-            }
-            Some(known) => format!("is not a key of this file; did you mean {known:?}?"),
-            None => "is not a key of this file".to_owned(),
-        };
-        findings.contradiction(&at.field(key), message);
-    }
+    problem::refuse_unknown::<T>(unknown, at, findings, |key| {
+        is_secret_name(key).then_some("is the name of a secret, and this file holds none")
+    });
 }
 
 /// A name with places to fill in: `dataset:{stem}`.

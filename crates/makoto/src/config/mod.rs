@@ -13,6 +13,7 @@ pub use file::{ConfigFile, DatasetDefaults, Defaults, NameParts, NameTemplate, S
 use crate::json::Json;
 use crate::limits::Limits;
 use crate::pattern::Pattern;
+pub use crate::problem::Problem;
 use crate::report::Level;
 use crate::secret::Masker;
 use crate::shape::{At, Findings, Shape};
@@ -79,25 +80,13 @@ impl fmt::Display for Section {
     }
 }
 
-/// Something in the file that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Its line, from 1; `None` when it is about the whole file.
-    pub line: Option<usize>,
-    /// The key, and what is wrong. Never a secret.
-    pub message: String,
-}
-
 impl Config {
     /// Reads a `makoto.toml`.
     ///
     /// # Errors
     /// Everything that is wrong with it: no TOML, unknown keys, wrong types, secrets.
     pub fn read(bytes: &[u8], limits: &Limits) -> Result<Self, Vec<Problem>> {
-        let document = Document::parse(bytes, limits).map_err(|error| {
-            let (line, message) = (error.line, error.fault.to_string());
-            vec![Problem { line, message }]
-        })?;
+        let document = Document::parse(bytes, limits).map_err(|error| vec![error.into()])?;
         // Before anything of the file is told in a message.
         let secrets = secrets_in(&document);
         if !secrets.is_empty() {
@@ -105,17 +94,7 @@ impl Config {
         }
         let mut findings = Findings::at_level(Level::L1);
         let file = ConfigFile::read(document.value.clone(), &At::Top, &mut findings);
-        let mut problems: Vec<_> = findings
-            .into_checks()
-            .iter()
-            .map(|check| Problem {
-                line: (!check.path.is_empty()).then(|| document.line_of(&check.path)),
-                message: format!("{} {}", check.path, check.message)
-                    .trim()
-                    .to_owned(),
-            })
-            .collect();
-        problems.sort_by_key(|problem| problem.line.unwrap_or(usize::MAX));
+        let problems = Problem::of(&findings.into_checks(), &document);
         match file {
             Some(file) if problems.is_empty() => {
                 let sections = file.dataset.unwrap_or_default();
