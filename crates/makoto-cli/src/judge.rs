@@ -53,8 +53,9 @@ impl<'a> Judge<'a> {
     pub(crate) fn new(args: &PolicyArgs, places: &'a CatalogArgs) -> Result<Self, Failure> {
         let now = match &args.at {
             None => clock::now()?,
-            Some(text) => DateTime::parse(text)
-                .map_err(|error| Failure::usage(format!("--at: {error}")))?,
+            Some(text) => {
+                DateTime::parse(text).map_err(|error| Failure::usage(format!("--at: {error}")))?
+            }
         };
         let court = args.policy.as_deref().map(|policy| {
             let folder = folder_of(policy);
@@ -105,7 +106,9 @@ impl<'a> Judge<'a> {
         };
         let mut inputs = Inputs { judge: self, path };
         let now = self.now.clone();
-        court.trust.verify(candidates, evidence, &asked, &mut inputs, now)
+        court
+            .trust
+            .verify(candidates, evidence, &asked, &mut inputs, now)
     }
 
     /// Everything that may hold attestations of the inputs of the data at `path`.
@@ -149,7 +152,10 @@ struct Inputs<'a> {
 
 impl Attestations for Inputs<'_> {
     fn with_id(&mut self, id: &Digest) -> Result<Vec<Attestation>, String> {
-        let catalog = self.judge.catalog(self.path).map_err(|failure| failure.message)?;
+        let catalog = self
+            .judge
+            .catalog(self.path)
+            .map_err(|failure| failure.message)?;
         let found = catalog.with_id(id).map_err(|error| error.to_string())?;
         let all = found.map(|found| {
             let mut all = found.further;

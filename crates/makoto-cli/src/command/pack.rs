@@ -132,8 +132,8 @@ impl Pack {
             member: None,
         };
         let judge = Judge::without_policy(clock::now()?);
-        let judged = judge_open(&package, &asked, &judge)
-            .map_err(|error| self.unsound(&error))??;
+        let judged =
+            judge_open(&package, &asked, &judge).map_err(|error| self.unsound(&error))??;
         if judged.report.verdict != Verdict::Pass {
             for (name, report) in &judged.datasets {
                 screen::report(name, report, screen::Detail::Findings);

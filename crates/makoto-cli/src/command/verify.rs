@@ -127,7 +127,11 @@ impl Verify {
                 let data: Vec<_> = batch.paths().collect();
                 let mut sinks = Sinks::open(&self.sinks, "verify", output, &data)?;
                 let status = batch.run(
-                    |data, progress| self.of(&judge, data, progress).judge().map(Told::into_report),
+                    |data, progress| {
+                        self.of(&judge, data, progress)
+                            .judge()
+                            .map(Told::into_report)
+                    },
                     |report| report.verdict == Verdict::Pass,
                     |all| sinks.tell_all(all),
                 );

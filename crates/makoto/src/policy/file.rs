@@ -22,6 +22,8 @@ document! {
         optional trusted_root: FilePath = "trusted-root",
         /// PEM file with the public keys that are named here, relative to this one.
         optional trusted_keys: FilePath = "trusted-keys",
+        /// Ids of authorities of the trusted root whose certificates live for minutes.
+        optional short_lived: Vec<Text> = "short-lived",
         /// Signed lists of the keys of one owner.
         optional keysets: Vec<KeySetEntry> = "keysets",
         /// Who may sign which data.

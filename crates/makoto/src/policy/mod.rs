@@ -34,6 +34,7 @@ pub struct Policy {
     digest: Digest,
     trusted_root: Option<String>,
     trusted_keys: Option<String>,
+    short_lived: Vec<String>,
     key_sets: Vec<KeySetReference>,
     rules: Vec<Rule>,
 }
@@ -85,6 +86,11 @@ impl Policy {
         self.trusted_keys.as_deref()
     }
 
+    /// Whether certificates of this authority may stand for a time, where a rule says so.
+    pub fn is_short_lived(&self, authority: &str) -> bool {
+        self.short_lived.iter().any(|one| one == authority)
+    }
+
     /// The key sets.
     pub fn key_sets(&self) -> &[KeySetReference] {
         &self.key_sets
@@ -132,6 +138,10 @@ impl Policy {
                 .trusted_keys
                 .as_ref()
                 .map(|path| path.as_str().to_owned()),
+            short_lived: {
+                let marked = file.short_lived.iter().flatten();
+                marked.map(|id| id.as_str().to_owned()).collect()
+            },
             key_sets: file.key_sets(),
             rules: rules.collect(),
         };

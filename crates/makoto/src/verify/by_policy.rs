@@ -69,7 +69,9 @@ impl Trust {
         compare(&mut findings, chosen, evidence, asked, basis);
         let failed = |check: &Check| check.outcome == Outcome::Fail;
         let data_differs = findings.checks[before..].iter().any(failed);
-        findings.checks.push(binding(data_differs, verified.is_some()));
+        findings
+            .checks
+            .push(binding(data_differs, verified.is_some()));
 
         let mut judgement = Judgement {
             level: Level::L1,
@@ -102,7 +104,9 @@ impl Trust {
             }
         }
         let signers = verified.filter(|_| report.verdict != Verdict::Fail);
-        let signers = signers.map(VerifiedAttestation::signers).unwrap_or_default();
+        let signers = signers
+            .map(VerifiedAttestation::signers)
+            .unwrap_or_default();
         report.judged = Some(Judged {
             policy: self.policy().digest(),
             trusted_root: *self.root_digest(),
@@ -141,8 +145,10 @@ impl Judgement {
         let is_whole = holds && inputs.further == 0;
         if scope.lineage == LineageRule::None {
             if is_needed {
-                let message = "the policy looks at no inputs (lineage = \"none\"), which gives L1 at most";
-                self.checks.push(Check::new("L2.V.9", Outcome::Fail, "", message));
+                let message =
+                    "the policy looks at no inputs (lineage = \"none\"), which gives L1 at most";
+                self.checks
+                    .push(Check::new("L2.V.9", Outcome::Fail, "", message));
             }
             return;
         }
@@ -183,16 +189,16 @@ fn binding(data_differs: bool, is_verified: bool) -> Check {
     let (outcome, message) = match (data_differs, is_verified) {
         (true, _) => (Outcome::Fail, "the data is not what the statement says"),
         (false, true) => (Outcome::Pass, "the data has the digests that were signed"),
-        (false, false) => (Outcome::Skip, "the data has the digests of a statement that is not verified"),
+        (false, false) => (
+            Outcome::Skip,
+            "the data has the digests of a statement that is not verified",
+        ),
     };
     Check::new("L2.V.10", outcome, "subject", message).role(Role::Consequence)
 }
 
 /// That two trusted signers name different sources of the same bytes (attack 45).
-fn conflict(
-    tried: &[(Chosen<'_>, Authentication)],
-    scope: Option<ScopeFacts>,
-) -> Option<Check> {
+fn conflict(tried: &[(Chosen<'_>, Authentication)], scope: Option<ScopeFacts>) -> Option<Check> {
     let mut verified = tried.iter().filter_map(|(_, told)| told.verified.as_ref());
     let first = verified.next()?;
     let other = verified.find(|other| sources(other) != sources(first))?;

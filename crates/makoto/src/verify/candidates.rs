@@ -159,7 +159,8 @@ impl Candidates {
                 let subjects = candidate.statement.as_ref()?.subject.as_slice();
                 let index = subjects.iter().position(fits)?;
                 let subject = Some((index, &subjects[index]));
-                ids.insert(candidate.id).then_some(Chosen { candidate, subject })
+                ids.insert(candidate.id)
+                    .then_some(Chosen { candidate, subject })
             })
             .collect();
         chosen.sort_by_key(|chosen| !chosen.candidate.is_signed());
@@ -173,17 +174,14 @@ impl Candidates {
     /// Every envelope around the statement `id`.
     pub(super) fn envelopes(&self, id: &Digest) -> Vec<&Envelope> {
         let same = self.0.iter().filter(|candidate| candidate.id == *id);
-        same.filter_map(|candidate| candidate.envelope.as_deref()).collect()
+        same.filter_map(|candidate| candidate.envelope.as_deref())
+            .collect()
     }
 }
 
 /// What is to be said of the other statements in the file: that one cannot be read, or that it
 /// says something else about the same bytes (attack 45).
-pub(super) fn others(
-    candidates: &Candidates,
-    chosen: &Candidate,
-    sha256: &Digest,
-) -> Vec<Check> {
+pub(super) fn others(candidates: &Candidates, chosen: &Candidate, sha256: &Digest) -> Vec<Check> {
     /// Enough to see that something is wrong with the file.
     const MOST: usize = 10;
     let predicate = chosen
@@ -245,4 +243,3 @@ pub(super) fn others(
         });
     renewed.chain(told).take(MOST).collect()
 }
-

@@ -8,7 +8,12 @@ use crate::statement::{Statement, Subject};
 
 /// What the statement says and nobody compared with the data, by its producer's word or by a
 /// signer's.
-pub(super) fn claims(statement: &Statement, subject: &Subject, place: &str, basis: Basis) -> Vec<Fact> {
+pub(super) fn claims(
+    statement: &Statement,
+    subject: &Subject,
+    place: &str,
+    basis: Basis,
+) -> Vec<Fact> {
     let mut facts = Vec::new();
     let mut declare = |path: &str, value: Option<Json>| {
         facts.extend(value.map(|value| Fact {

@@ -62,11 +62,16 @@ impl Inputs {
                 .entry(key)
                 .or_insert_with(|| look(input, trust, attestations, now));
             match found {
-                Found::Verified { is_transform, warning } => {
+                Found::Verified {
+                    is_transform,
+                    warning,
+                } => {
                     verified_count += 1;
                     inputs.further += usize::from(*is_transform);
                     if let Some(warning) = warning.clone() {
-                        inputs.told.push(Check::new("L2.V.8", Outcome::Warn, &path, warning));
+                        inputs
+                            .told
+                            .push(Check::new("L2.V.8", Outcome::Warn, &path, warning));
                     }
                 }
                 Found::NotTold(message) => {
@@ -76,7 +81,9 @@ impl Inputs {
                 }
                 Found::Contradicts(id, message) => {
                     inputs.failed = true;
-                    inputs.told.push(Check::new(id, Outcome::Fail, &path, message.clone()));
+                    inputs
+                        .told
+                        .push(Check::new(id, Outcome::Fail, &path, message.clone()));
                 }
             }
         }
@@ -85,7 +92,12 @@ impl Inputs {
             let message = format!(
                 "{count} direct input(s): each attestation was found, verified by the policy, and is about the same data"
             );
-            inputs.told.push(Check::new("L2.V.8", Outcome::Pass, "predicate.inputs", message));
+            inputs.told.push(Check::new(
+                "L2.V.8",
+                Outcome::Pass,
+                "predicate.inputs",
+                message,
+            ));
         }
         inputs
     }
@@ -121,24 +133,33 @@ fn look(
     let found = match attestations.with_id(&id) {
         Ok(found) => found,
         Err(error) => {
-            return Found::NotTold(format!("input {name:?}: sha256:{id} could not be read: {error}"));
+            return Found::NotTold(format!(
+                "input {name:?}: sha256:{id} could not be read: {error}"
+            ));
         }
     };
     if found.is_empty() {
-        return Found::NotTold(format!("input {name:?}: its attestation sha256:{id} was not found"));
+        return Found::NotTold(format!(
+            "input {name:?}: its attestation sha256:{id} was not found"
+        ));
     }
     // A place that hands out another statement than was asked for is not believed.
     let found = found.into_iter().filter(|one| one.id == id);
     let envelopes: Vec<_> = found.filter_map(|one| one.envelope).collect();
     if envelopes.is_empty() {
-        let message = format!("input {name:?}: its attestation sha256:{id} is unsigned, so this is L1 at most");
+        let message = format!(
+            "input {name:?}: its attestation sha256:{id} is unsigned, so this is L1 at most"
+        );
         return Found::Contradicts("L2.V.8", message);
     }
     let envelopes: Vec<_> = envelopes.iter().map(|one| &**one).collect();
     let sha256 = &input.digest.sha256;
     let told = trust.authenticate(&envelopes, sha256, Named::InputOf(name), now);
     let Some(verified) = told.verified else {
-        let mut failed = told.checks.iter().filter(|check| check.outcome == Outcome::Fail);
+        let mut failed = told
+            .checks
+            .iter()
+            .filter(|check| check.outcome == Outcome::Fail);
         let why = failed.next().map_or(String::new(), |check| {
             format!(": {} {}", check.id, check.message)
         });
@@ -163,7 +184,10 @@ fn look(
     let warning = (called != name).then(|| {
         format!("input {name:?} is called {called:?} by its attestation; the digest binds, a name does not")
     });
-    Found::Verified { is_transform, warning }
+    Found::Verified {
+        is_transform,
+        warning,
+    }
 }
 
 /// A digest that both give and that differs, though the bytes are the same: one of them counted
@@ -174,5 +198,8 @@ fn differing(input: &Input, subject: &Subject) -> Option<String> {
     let differs = |(key, value): &(&str, &crate::json::Json)| {
         subject.get(key).is_some_and(|other| other != *value)
     };
-    members.map(|(key, value)| (key.as_ref(), value)).find(differs).map(|(key, _)| key.to_owned())
+    members
+        .map(|(key, value)| (key.as_ref(), value))
+        .find(differs)
+        .map(|(key, _)| key.to_owned())
 }

@@ -114,8 +114,7 @@ fn compare(
     asked: &Asked<'_>,
     basis: Basis,
 ) {
-    if let (Some(statement), Some((index, subject))) =
-        (&chosen.candidate.statement, chosen.subject)
+    if let (Some(statement), Some((index, subject))) = (&chosen.candidate.statement, chosen.subject)
     {
         let place = format!("subject[{index}]");
         check_name(subject, asked.name, &place, &mut findings.checks);
@@ -186,7 +185,8 @@ fn refuse_level(asked: Option<Level>, candidate: &Candidate, checks: &mut Vec<Ch
     };
     checks.push(match candidate.is_signed() {
         true => {
-            let message = format!("no policy was given, so nobody is trusted, and {level} needs that");
+            let message =
+                format!("no policy was given, so nobody is trusted, and {level} needs that");
             Check::new("L2.V.4", Outcome::Fail, "signatures", message)
         }
         false => {

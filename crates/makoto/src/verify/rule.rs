@@ -4,7 +4,7 @@ use super::signatory::Signatory;
 use super::trust::{Holder, Trust, with_causes};
 use super::verified::{TrustedTime, VerifiedSigner};
 use crate::datetime::DateTime;
-use crate::policy::Rule;
+use crate::policy::{Rule, Seconds, SignerRule};
 use crate::predicate::Predicate;
 use crate::report::{Check, Outcome};
 use crate::statement::Statement;
@@ -73,14 +73,18 @@ impl Question<'_> {
         } else if answer.signers.is_empty() {
             // The signature that came nearest says what is missing.
             let nearest = bad.into_iter().min_by_key(Found::failures);
-            answer.checks.extend(nearest.map(|found| found.checks).unwrap_or_default());
+            answer
+                .checks
+                .extend(nearest.map(|found| found.checks).unwrap_or_default());
         } else {
             let message = format!(
                 "{} distinct signer(s) that the rule for {:?} allows, needed {needed}",
                 answer.signers.len(),
-                self.rule.name()
+                self.rule.name().as_str()
             );
-            answer.checks.push(Check::new("L2.V.4", Outcome::Fail, "signatures", message));
+            answer
+                .checks
+                .push(Check::new("L2.V.4", Outcome::Fail, "signatures", message));
         }
         if let Some(check) = self.source() {
             answer.holds &= check.outcome != Outcome::Fail;
@@ -101,13 +105,15 @@ impl Question<'_> {
             (None, _) => self.tell_no_time(signatory, &mut checks),
             (Some(time), _) => self.check_time(time, &mut checks),
         }
-        let signer = allowed.zip(time).map(|((name, voucher), time)| VerifiedSigner {
-            name,
-            voucher,
-            key: signatory.key,
-            algorithm: signatory.algorithm,
-            time,
-        });
+        let signer = allowed
+            .zip(time)
+            .map(|((name, voucher), time)| VerifiedSigner {
+                name,
+                voucher,
+                key: signatory.key,
+                algorithm: signatory.algorithm,
+                time,
+            });
         Found { signer, checks }
     }
 
@@ -129,12 +135,19 @@ impl Question<'_> {
                 }
             };
             for signer in self.rule.signers() {
-                match signer.matches(&holder.as_signer(), time) {
+                match signer.matches(&holder.as_signer()) {
                     Ok(()) => {
+                        if let Some(why) = out_of_period(signer, time) {
+                            refused.push(why);
+                            continue;
+                        }
                         let (name, voucher) = holder.named_by(signer);
                         let message = format!("signed by {name:?}, by {voucher}");
                         checks.push(check("L2.V.3", Outcome::Pass, message));
-                        let message = format!("the rule for {:?} allows {name:?}", self.rule.name());
+                        let message = format!(
+                            "the rule for {:?} allows {name:?}",
+                            self.rule.name().as_str()
+                        );
                         checks.push(check("L2.V.4", Outcome::Pass, message));
                         checks.push(self.actor(&holder, &name));
                         return Some((name, voucher));
@@ -150,12 +163,12 @@ impl Question<'_> {
             (_, Some(nearest)) => {
                 let message = format!(
                     "the rule for {:?} does not allow the signer: {nearest}",
-                    self.rule.name()
+                    self.rule.name().as_str()
                 );
                 checks.push(check("L2.V.4", Outcome::Fail, message));
             }
             (None, None) => {
-                let message = format!("the rule for {:?} allows nobody", self.rule.name());
+                let message = format!("the rule for {:?} allows nobody", self.rule.name().as_str());
                 checks.push(check("L2.V.4", Outcome::Fail, message));
             }
         }
@@ -170,13 +183,17 @@ impl Question<'_> {
             Predicate::Origin(_) | Predicate::StreamWindow(_) => "predicate.collector.id",
         };
         let (outcome, message) = if holder.speaks_for(actor, name) {
-            (Outcome::Pass, format!("is {actor:?}, which the signer may call itself"))
+            (
+                Outcome::Pass,
+                format!("is {actor:?}, which the signer may call itself"),
+            )
         } else if self.rule.strict() {
             (Outcome::Fail, format!("is {actor:?}, but {name:?} signed"))
         } else if holder.is_certificate() {
             (Outcome::Warn, format!("is {actor:?}, but {name:?} signed"))
         } else {
-            let message = format!("is {actor:?}, by the word of {name:?}, who signed with a bare key");
+            let message =
+                format!("is {actor:?}, by the word of {name:?}, who signed with a bare key");
             (Outcome::Pass, message)
         };
         Check::new("L2.V.5", outcome, path, message)
@@ -215,7 +232,10 @@ impl Question<'_> {
             (found, _) => format!("timestamps by {found} operator(s), needed {needed}"),
         };
         checks.push(check("L2.V.6", Outcome::Fail, message));
-        for check in checks.iter_mut().filter(|check| check.outcome == Outcome::Pass) {
+        for check in checks
+            .iter_mut()
+            .filter(|check| check.outcome == Outcome::Pass)
+        {
             // They were looked at as of now, which proves nothing of the moment of signing.
             check.outcome = Outcome::Skip;
             check.message.push_str(", if it was signed now");
@@ -226,13 +246,15 @@ impl Question<'_> {
     fn check_time(&self, time: &TrustedTime, checks: &mut Vec<Check>) {
         let (earliest, latest) = (time.earliest(), time.latest());
         let message = match time {
-            TrustedTime::Stamped { time, authority } => format!("signed by {time}, by {authority:?}"),
+            TrustedTime::Stamped { time, authority } => {
+                format!("signed by {time}, by {authority:?}")
+            }
             TrustedTime::Within { from, to } => {
                 format!("signed between {from} and {to}, while its certificate was valid")
             }
         };
         checks.push(check("L2.V.6", Outcome::Pass, message));
-        let skew = self.rule.clock_skew();
+        let skew = as_i64(self.rule.clock_skew());
         if seconds_between(self.now, earliest) > skew {
             let message = format!("the signature's time {earliest} is after {}", self.now);
             checks.push(check("L2.V.6", Outcome::Fail, message));
@@ -246,16 +268,17 @@ impl Question<'_> {
         if -delay > skew {
             let message = format!(
                 "the statement says {claimed}, but was signed by {latest}: before it happened, by more \
-                 than the {skew} s that clocks may differ"
+                 than the {} that clocks may differ",
+                self.rule.clock_skew()
             );
             checks.push(check("L2.V.6", Outcome::Fail, message));
-        } else if delay > self.rule.max_signing_delay() {
+        } else if delay > as_i64(self.rule.max_signing_delay()) {
             let outcome = match self.rule.strict() {
                 true => Outcome::Fail,
                 false => Outcome::Warn,
             };
             let message = format!(
-                "the statement says {claimed}, and was signed {delay} s later, more than the {} s of \
+                "the statement says {claimed}, and was signed {delay} s later, more than the {} of \
                  the rule",
                 self.rule.max_signing_delay()
             );
@@ -268,11 +291,15 @@ impl Question<'_> {
         let oldest = claimed.min(earliest);
         let age = seconds_between(oldest, self.now);
         checks.push(match self.rule.max_age() {
-            Some(most) if age > most => {
-                let message = format!("is {age} s old, the rule allows {most} s");
+            Some(most) if age > as_i64(most) => {
+                let message = format!("is {age} s old, the rule allows {most}");
                 check("L2.V.7", Outcome::Fail, message)
             }
-            Some(most) => check("L2.V.7", Outcome::Pass, format!("is {age} s old, at most {most} s")),
+            Some(most) => check(
+                "L2.V.7",
+                Outcome::Pass,
+                format!("is {age} s old, at most {most}"),
+            ),
             None => {
                 let message = format!("is {age} s old; the rule sets no max-age");
                 check("L2.V.7", Outcome::Skip, message)
@@ -288,21 +315,55 @@ impl Question<'_> {
         };
         let source = origin.origin.source.as_str();
         const PATH: &str = "predicate.origin.source";
-        Some(match allowed.iter().any(|pattern| pattern.matches(source)) {
-            true => Check::new("L2.V.4", Outcome::Pass, PATH, "is a source that the rule allows"),
-            false => {
-                let message = format!(
-                    "is {source:?}, which the rule for {:?} does not allow",
-                    self.rule.name()
-                );
-                Check::new("L2.V.4", Outcome::Fail, PATH, message)
-            }
-        })
+        Some(
+            match allowed.iter().any(|pattern| pattern.matches(source)) {
+                true => Check::new(
+                    "L2.V.4",
+                    Outcome::Pass,
+                    PATH,
+                    "is a source that the rule allows",
+                ),
+                false => {
+                    let message = format!(
+                        "is {source:?}, which the rule for {:?} does not allow",
+                        self.rule.name().as_str()
+                    );
+                    Check::new("L2.V.4", Outcome::Fail, PATH, message)
+                }
+            },
+        )
     }
 }
 
 fn check(id: &'static str, outcome: Outcome, message: String) -> Check {
     Check::new(id, outcome, "signatures", message)
+}
+
+/// Why a key that a rule names does not count at a time.
+fn out_of_period(signer: &SignerRule, time: Option<&DateTime>) -> Option<String> {
+    let SignerRule::Key(rule) = signer else {
+        return None;
+    };
+    if rule.counts_at(time) {
+        return None;
+    }
+    let moment = |time: Option<&DateTime>| time.map_or("…".to_owned(), ToString::to_string);
+    let (from, until) = (moment(rule.from()), moment(rule.until()));
+    Some(match time {
+        Some(time) => format!(
+            "the key of {:?} counts from {from} until {until}, and signed by {time}",
+            rule.owner()
+        ),
+        None => format!(
+            "the key of {:?} counts at a verified time only",
+            rule.owner()
+        ),
+    })
+}
+
+fn as_i64(seconds: Seconds) -> i64 {
+    // At most a thousand years.
+    i64::try_from(seconds.get()).unwrap_or(i64::MAX)
 }
 
 /// Whole seconds from one moment to another.

@@ -36,15 +36,15 @@ impl<'a> Scope<'a> {
             }
             Named::At(path) => {
                 let by_path = policy.rules_at(path);
-                if let Some(other) = by_path.iter().find(|rule| !rule.is_for(claimed)) {
+                if let Some(other) = by_path.iter().find(|rule| !rule.name().matches(claimed)) {
                     let message = format!(
                         "is {claimed:?}, but data at {path:?} must be called {:?} (line {} of the \
                          policy)",
-                        other.name(),
+                        other.name().as_str(),
                         other.line()
                     );
                     let check = Check::new("L2.V.4", Outcome::Fail, "subject.name", message);
-                    return Err(check.compared(claimed, other.name()));
+                    return Err(check.compared(claimed, other.name().as_str()));
                 }
                 match by_path.is_empty() {
                     true => return Self::of(policy, Named::Claimed, claimed),
@@ -81,7 +81,9 @@ impl<'a> Scope<'a> {
         ScopeFacts {
             require: levels.max().unwrap_or(Level::L2),
             // The words stand in the order of how far they go.
-            lineage: reaches.max_by_key(|reach| *reach as u8).unwrap_or(LineageRule::Full),
+            lineage: reaches
+                .max_by_key(|reach| *reach as u8)
+                .unwrap_or(LineageRule::Full),
             strict: rules.clone().any(|rule| rule.strict()),
         }
     }
@@ -103,7 +105,7 @@ fn no_rule(policy: &Policy, name: &str) -> Check {
     // A name may be as long as a document, and comparing takes the product of both lengths.
     const COMPARED: usize = 200;
     let start: String = name.chars().take(COMPARED).collect();
-    let patterns = policy.rules().iter().map(|rule| rule.name());
+    let patterns = policy.rules().iter().map(|rule| rule.name().as_str());
     let nearest = patterns.min_by_key(|pattern| strsim::osa_distance(&start, pattern));
     let nearest = nearest.map_or(String::new(), |nearest| {
         format!("; the nearest rule is for {nearest:?}")

@@ -21,7 +21,9 @@ pub struct Trust {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrustError {
     /// A rule names a key that is nowhere.
-    #[error("rule for {rule:?} names the key sha256:{key}, which is neither in the trusted keys nor in a key set")]
+    #[error(
+        "rule for {rule:?} names the key sha256:{key}, which is neither in the trusted keys nor in a key set"
+    )]
     KeyAbsent {
         /// Name pattern of the rule.
         rule: String,
@@ -37,7 +39,9 @@ pub enum TrustError {
         name: String,
     },
     /// A rule names an authority that the trusted root does not have.
-    #[error("rule for {rule:?} names the authority {authority:?}, which the trusted root does not have")]
+    #[error(
+        "rule for {rule:?} names the authority {authority:?}, which the trusted root does not have"
+    )]
     AuthorityAbsent {
         /// Name pattern of the rule.
         rule: String,
@@ -111,7 +115,7 @@ impl Trust {
     fn refuse_gaps(&self) -> Result<(), TrustError> {
         for rule in self.policy.rules() {
             for signer in rule.signers() {
-                self.refuse_gap(rule.name(), signer)?;
+                self.refuse_gap(rule.name().as_str(), signer)?;
             }
         }
         Ok(())
@@ -119,20 +123,29 @@ impl Trust {
 
     fn refuse_gap(&self, rule: &str, signer: &SignerRule) -> Result<(), TrustError> {
         let rule = rule.to_owned();
-        if let Some(key) = signer.key()
-            && !self.keys.iter().any(|one| one.id() == key)
-        {
-            let key = *key;
-            return Err(TrustError::KeyAbsent { rule, key });
+        match signer {
+            SignerRule::Key(named) => {
+                let key = named.id();
+                match self.keys.iter().any(|one| *one.id() == key) {
+                    true => Ok(()),
+                    false => Err(TrustError::KeyAbsent { rule, key }),
+                }
+            }
+            SignerRule::Certificate(named) => {
+                let mut authorities = self.root.certificate_authorities().iter();
+                match named.authority() {
+                    Some(id) if !authorities.any(|one| one.id() == id) => {
+                        let authority = id.to_owned();
+                        Err(TrustError::AuthorityAbsent { rule, authority })
+                    }
+                    _ => Ok(()),
+                }
+            }
+            SignerRule::KeySet(name) => {
+                let name = name.clone();
+                Err(TrustError::KeySetAbsent { rule, name })
+            }
         }
-        let authorities = self.root.certificate_authorities();
-        if let Some(authority) = signer.authority()
-            && !authorities.iter().any(|one| one.id() == authority)
-        {
-            let authority = authority.to_owned();
-            return Err(TrustError::AuthorityAbsent { rule, authority });
-        }
-        Ok(())
     }
 }
 
@@ -151,7 +164,8 @@ impl Holder {
         match self {
             Self::Certificate(identity) => Signer::Certificate(identity),
             Self::Key { key } => Signer::Key {
-                id: key,
+                id: *key,
+                owner: "",
                 keyset: None,
             },
         }
@@ -166,8 +180,11 @@ impl Holder {
                 (name.unwrap_or_default(), identity.authority().to_owned())
             }
             Self::Key { .. } => {
-                let owner = rule.owner().unwrap_or_default().to_owned();
-                (owner, "the policy".to_owned())
+                let owner = match rule {
+                    SignerRule::Key(named) => named.owner(),
+                    SignerRule::Certificate(_) | SignerRule::KeySet(_) => "",
+                };
+                (owner.to_owned(), "the policy".to_owned())
             }
         }
     }

@@ -161,7 +161,9 @@ impl Trust {
             return told;
         };
         // All envelopes hold the same bytes; the statement is read from what was verified.
-        let payload = envelopes.first().map(|one| one.unverified_payload.as_slice());
+        let payload = envelopes
+            .first()
+            .map(|one| one.unverified_payload.as_slice());
         let payload = payload.unwrap_or_default();
         let Some(statement) = read_signed(payload, &mut told.checks) else {
             return told;
@@ -254,7 +256,10 @@ impl Trust {
             return None;
         }
         let pass = |id, message: String| Check::new(id, Outcome::Pass, PATH, message);
-        checks.push(pass("L2.P.1", "the statement is in a signed envelope".to_owned()));
+        checks.push(pass(
+            "L2.P.1",
+            "the statement is in a signed envelope".to_owned(),
+        ));
         for one in &held {
             let message = format!("the signature by key sha256:{} holds", one.key);
             checks.push(pass("L2.V.1", message));
@@ -279,7 +284,9 @@ fn read_signed(payload: &[u8], checks: &mut Vec<Check>) -> Option<Statement> {
     };
     let (statement, found) = Statement::read(value, Level::L2);
     // What is only a warning was told when the form was checked.
-    let failed = found.into_iter().filter(|check| check.outcome == Outcome::Fail);
+    let failed = found
+        .into_iter()
+        .filter(|check| check.outcome == Outcome::Fail);
     checks.extend(failed);
     statement
 }

@@ -18,14 +18,24 @@ fn the_good_set_passes_and_says_who_signed_and_when() {
     assert_eq!(signer.time.0.as_str(), "2026-06-01T08:01:00Z");
     assert_eq!(signer.timestamp_authority.as_deref(), Some("acme-time"));
     for id in [
-        "L2.P.1", "L2.P.2", "L2.P.7", "L2.V.1", "L2.V.3", "L2.V.4", "L2.V.5", "L2.V.6",
-        "L2.V.10",
+        "L2.P.1", "L2.P.2", "L2.P.7", "L2.V.1", "L2.V.3", "L2.V.4", "L2.V.5", "L2.V.6", "L2.V.10",
     ] {
         let mut passed = report.with_outcome(Outcome::Pass);
-        assert!(passed.any(|check| check.id == id), "{id}: {:#?}", report.checks);
+        assert!(
+            passed.any(|check| check.id == id),
+            "{id}: {:#?}",
+            report.checks
+        );
     }
-    let signed = report.facts.iter().filter(|fact| fact.basis == Basis::Signed);
-    assert!(signed.clone().any(|fact| fact.path == "predicate.origin.source"));
+    let signed = report
+        .facts
+        .iter()
+        .filter(|fact| fact.basis == Basis::Signed);
+    assert!(
+        signed
+            .clone()
+            .any(|fact| fact.path == "predicate.origin.source")
+    );
     assert_eq!(report.threats()[0], ("D1", Coverage::Full));
     assert_eq!(report.threats()[3], ("D4", Coverage::Partial));
     assert_eq!(report.threats()[4], ("D5", Coverage::None));
@@ -41,7 +51,9 @@ fn attack_1_one_bit_of_the_data_is_flipped() {
             ..Case::default()
         };
         let report = case.fails(&["V3", "L2.V.10"]);
-        let differs = report.with_outcome(Outcome::Fail).find(|check| check.id == "V3");
+        let differs = report
+            .with_outcome(Outcome::Fail)
+            .find(|check| check.id == "V3");
         let differs = differs.expect("V3");
         assert!(differs.found.is_some() && differs.needed.is_some());
     }

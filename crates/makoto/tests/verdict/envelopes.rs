@@ -5,9 +5,7 @@ use makoto::attestation::Attestation;
 use makoto::json::{Json, Object};
 use makoto::report::{Level, Outcome, Verdict};
 
-use crate::world::{
-    By, Case, DATA, base64, bundle, bytes, good, origin, signed, stamped, SIGNED,
-};
+use crate::world::{By, Case, DATA, SIGNED, base64, bundle, bytes, good, origin, signed, stamped};
 
 /// The good bundle with one member of its envelope or signature changed.
 fn edited(edit: impl FnOnce(&mut Object, &mut Object)) -> Vec<u8> {
@@ -55,7 +53,10 @@ fn attack_3_the_payload_is_replaced_by_another_valid_statement() {
         .facts
         .iter()
         .any(|fact| fact.basis == makoto::report::Basis::Signed);
-    assert!(!signed, "nothing of the new payload is reported as verified");
+    assert!(
+        !signed,
+        "nothing of the new payload is reported as verified"
+    );
     Case::default().passes();
 }
 
@@ -110,7 +111,10 @@ fn attack_6_the_id_of_the_key_is_only_a_hint() {
 #[test]
 fn attack_7_there_is_no_signature() {
     let envelope = Json::from([
-        ("payload", base64(&bytes(&origin("dataset:sales", DATA))).into()),
+        (
+            "payload",
+            base64(&bytes(&origin("dataset:sales", DATA))).into(),
+        ),
         ("payloadType", "application/vnd.in-toto+json".into()),
         ("signatures", Json::Array(Vec::new())),
     ]);
@@ -139,7 +143,10 @@ fn attack_8_the_envelope_is_stripped() {
         ..Case::default()
     };
     let report = case.report();
-    assert_eq!((report.verdict, report.level), (Verdict::Pass, Some(Level::L1)));
+    assert_eq!(
+        (report.verdict, report.level),
+        (Verdict::Pass, Some(Level::L1))
+    );
     let mut warned = report.with_outcome(Outcome::Warn);
     assert!(warned.any(|check| check.id == "L2.P.1"));
 }
@@ -206,7 +213,13 @@ fn attack_14_a_certificate_with_a_key_that_is_not_on_the_list() {
     for kind in ["P-521", "rsa:1024"] {
         let leaf = crate::world::in_workshop(|workshop| {
             let name = kind.replace(':', "-");
-            workshop.issue(&name, kind, "ca", crate::openssl::SIGNER, crate::openssl::LONG);
+            workshop.issue(
+                &name,
+                kind,
+                "ca",
+                crate::openssl::SIGNER,
+                crate::openssl::LONG,
+            );
             workshop.der(&name)
         });
         let statement = bytes(&origin("dataset:sales", DATA));

@@ -105,7 +105,9 @@ fn attack_47_an_unsigned_ancestor_under_a_signed_child() {
 fn an_input_that_a_stranger_signed_is_refused_with_the_reason() {
     let by_other = signed(&origin("dataset:sales", DATA), By::Certificate("other"));
     let report = case(vec![good_input()], vec![by_other]).fails(&["L2.V.8"]);
-    let failed = report.with_outcome(Outcome::Fail).find(|check| check.id == "L2.V.8");
+    let failed = report
+        .with_outcome(Outcome::Fail)
+        .find(|check| check.id == "L2.V.8");
     assert!(failed.expect("L2.V.8").message.contains("L2.V.4"));
 }
 
@@ -129,7 +131,11 @@ fn a_longer_lineage_is_unknown_and_never_a_pass_unless_direct_is_enough() {
     let first_id = id_of(&bytes(&first));
     let first = signed(&first, By::Certificate("collector"));
     let last = b"total\n10\n";
-    let inputs = vec![input("dataset:sales_clean", &Digest::of(CLEAN), Some(&first_id))];
+    let inputs = vec![input(
+        "dataset:sales_clean",
+        &Digest::of(CLEAN),
+        Some(&first_id),
+    )];
     let statement = transform("dataset:sales_total", last, inputs);
     let case = |terms: &str| Case {
         policy: rules(terms),
@@ -165,10 +171,13 @@ fn attack_45_two_trusted_signers_name_different_sources() {
         ..Case::default()
     };
     let report = case("").warns("D1");
-    let told = report.with_outcome(Outcome::Warn).find(|check| {
-        check.id == "D1" && check.message.starts_with("conflicting")
-    });
+    let told = report
+        .with_outcome(Outcome::Warn)
+        .find(|check| check.id == "D1" && check.message.starts_with("conflicting"));
     let told = &told.expect("the conflict").message;
-    assert!(told.contains("collectors/1") && told.contains("collectors/2"), "{told}");
+    assert!(
+        told.contains("collectors/1") && told.contains("collectors/2"),
+        "{told}"
+    );
     case("strict = true").fails(&["D1"]);
 }

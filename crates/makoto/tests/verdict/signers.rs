@@ -22,18 +22,30 @@ fn with(attestations: Vec<u8>) -> Case<'static> {
 #[test]
 fn attack_17_a_valid_signer_that_the_policy_does_not_name() {
     let report = with(sales(By::Certificate("other"))).fails(&["L2.V.4"]);
-    let failed = report.with_outcome(Outcome::Fail).find(|check| check.id == "L2.V.4");
+    let failed = report
+        .with_outcome(Outcome::Fail)
+        .find(|check| check.id == "L2.V.4");
     let message = &failed.expect("L2.V.4").message;
-    assert!(message.contains("collectors/2") && message.contains("collectors/1"), "{message}");
+    assert!(
+        message.contains("collectors/2") && message.contains("collectors/1"),
+        "{message}"
+    );
     Case::default().passes();
 }
 
 #[test]
 fn attack_18_a_trusted_signer_signs_for_another_dataset() {
-    let payroll = signed(&origin("dataset:payroll", DATA), By::Certificate("collector"));
+    let payroll = signed(
+        &origin("dataset:payroll", DATA),
+        By::Certificate("collector"),
+    );
     let report = with(payroll).fails(&["L2.V.4"]);
     let failed = report.with_outcome(Outcome::Fail).next().expect("L2.V.4");
-    assert!(failed.message.contains("nearest rule is for \"dataset:sales*\""));
+    assert!(
+        failed
+            .message
+            .contains("nearest rule is for \"dataset:sales*\"")
+    );
     Case::default().passes();
 }
 
@@ -62,7 +74,9 @@ fn attack_19_names_that_look_like_the_trusted_ones() {
         let mut envelope = envelope.expect("signed");
         let signature = &mut envelope.unverified_signatures[0];
         signature.certificates.push(leaf);
-        signature.tokens.push(crate::world::token(&signature.bytes, "tsa", SIGNED));
+        signature
+            .tokens
+            .push(crate::world::token(&signature.bytes, "tsa", SIGNED));
         let case = Case {
             policy: policy(rule, ""),
             attestations: bundle(&envelope),
@@ -108,7 +122,12 @@ fn attack_21_the_certificate_has_expired_and_there_is_no_timestamp() {
 fn attack_22_a_certificate_that_expired_since_then_still_counts() {
     with(sales(By::Certificate("expired"))).passes();
     let statement = bytes(&origin("dataset:sales", DATA));
-    let late = stamped(&statement, By::Certificate("expired"), "tsa", "2026-06-02T00:00:00Z");
+    let late = stamped(
+        &statement,
+        By::Certificate("expired"),
+        "tsa",
+        "2026-06-02T00:00:00Z",
+    );
     with(bundle(&late)).fails(&["L2.V.3"]);
 }
 
@@ -133,9 +152,10 @@ fn attack_23_chains_that_do_not_lead_to_an_authority_of_the_root() {
         envelope.unverified_signatures[0].certificates.extend(along);
         // A bundle written by us has the leaf only, so the chain is put in by hand.
         let one = &envelope.unverified_signatures[0];
-        let certificates = one.certificates.iter().map(|der| {
-            format!("{{\"rawBytes\":\"{}\"}}", crate::world::base64(der))
-        });
+        let certificates = one
+            .certificates
+            .iter()
+            .map(|der| format!("{{\"rawBytes\":\"{}\"}}", crate::world::base64(der)));
         let chain = certificates.collect::<Vec<_>>().join(",");
         let text = String::from_utf8(bundle(&envelope)).expect("text");
         let single = format!(
@@ -164,7 +184,10 @@ fn a_published_key_passes_with_its_owner_and_no_other_key_does() {
     };
     let report = case(sales(By::Key("team"))).passes();
     let signers = report.judged.expect("a policy").signers;
-    assert_eq!((signers[0].name.as_str(), signers[0].voucher.as_str()), ("data-team", "the policy"));
+    assert_eq!(
+        (signers[0].name.as_str(), signers[0].voucher.as_str()),
+        ("data-team", "the policy")
+    );
     // Its bytes are at hand, and no rule names it.
     case(sales(By::Key("stranger"))).fails(&["L2.V.4"]);
     case(sales(By::Certificate("collector"))).fails(&["L2.V.4"]);
@@ -183,15 +206,17 @@ fn attack_26_a_key_counts_only_in_its_period() {
         ..Case::default()
     };
     case("until = 2026-06-01T08:01:00Z").passes();
-    case("until = 2026-06-01T08:00:59Z").fails(&["L2.V.4"]);
+    case("until = 2026-06-01T08:00:59Z").fails(&["L2.V.3"]);
     case("from = 2026-06-01T08:01:00Z").passes();
-    case("from = 2026-06-01T08:01:01Z").fails(&["L2.V.4"]);
+    case("from = 2026-06-01T08:01:01Z").fails(&["L2.V.3"]);
 }
 
 #[test]
 fn attack_92_another_authority_of_the_root_vouches_for_the_same_name() {
     let report = with(sales(By::Certificate("impostor"))).fails(&["L2.V.4"]);
-    let failed = report.with_outcome(Outcome::Fail).find(|check| check.id == "L2.V.4");
+    let failed = report
+        .with_outcome(Outcome::Fail)
+        .find(|check| check.id == "L2.V.4");
     assert!(failed.expect("L2.V.4").message.contains("rival"));
     let rivals = r#"{ uri = "https://acme.example/collectors/1", ca = "rival" }"#;
     let case = Case {
@@ -221,7 +246,7 @@ fn attack_90_one_signer_is_counted_once() {
     let again = signed(&statement, By::Certificate("expired"));
     let report = case(&[one.clone(), two.clone()]).passes();
     assert_eq!(report.judged.expect("a policy").signers.len(), 2);
-    case(&[one.clone()]).fails(&["L2.V.4"]);
+    case(std::slice::from_ref(&one)).fails(&["L2.V.4"]);
     case(&[one.clone(), one.clone()]).fails(&["L2.V.4"]);
     case(&[one, again]).fails(&["L2.V.4"]);
     case(&[two.clone(), two]).fails(&["L2.V.4"]);

@@ -37,12 +37,15 @@ fn attack_28_a_token_over_the_payload() {
 
 #[test]
 fn attack_29_an_authority_whose_certificate_is_not_for_timestamps_alone() {
-    let usages = ["extendedKeyUsage=timeStamping", "extendedKeyUsage=critical,timeStamping,codeSigning"];
+    let usages = [
+        "extendedKeyUsage=timeStamping",
+        "extendedKeyUsage=critical,timeStamping,codeSigning",
+    ];
     for (index, usage) in usages.into_iter().enumerate() {
         let name = format!("bad-tsa-{index}");
         let content = in_workshop(|workshop| {
-            let extensions = crate::openssl::TSA
-                .replace("extendedKeyUsage=critical,timeStamping", usage);
+            let extensions =
+                crate::openssl::TSA.replace("extendedKeyUsage=critical,timeStamping", usage);
             workshop.issue(&name, "P-256", "tsa-ca", &extensions, crate::openssl::LONG);
             name.clone()
         });
@@ -61,10 +64,28 @@ fn attack_29_an_authority_whose_certificate_is_not_for_timestamps_alone() {
 #[test]
 fn attack_30_a_token_by_an_authority_that_is_not_in_the_root_for_timestamps() {
     in_workshop(|workshop| {
-        workshop.issue("evil-ca", "P-256", "evil-ca", crate::openssl::AUTHORITY, crate::openssl::LONG);
-        workshop.issue("evil-tsa", "P-256", "evil-ca", crate::openssl::TSA, crate::openssl::LONG);
+        workshop.issue(
+            "evil-ca",
+            "P-256",
+            "evil-ca",
+            crate::openssl::AUTHORITY,
+            crate::openssl::LONG,
+        );
+        workshop.issue(
+            "evil-tsa",
+            "P-256",
+            "evil-ca",
+            crate::openssl::TSA,
+            crate::openssl::LONG,
+        );
         // Under the root that is trusted for signers.
-        workshop.issue("code-tsa", "P-256", "ca", crate::openssl::TSA, crate::openssl::LONG);
+        workshop.issue(
+            "code-tsa",
+            "P-256",
+            "ca",
+            crate::openssl::TSA,
+            crate::openssl::LONG,
+        );
     });
     for tsa in ["evil-tsa", "code-tsa"] {
         with_token(|signature, _| token(signature, tsa, SIGNED)).fails(&["L2.V.6"]);
@@ -126,15 +147,25 @@ fn attack_35_there_is_no_timestamp() {
     let statement = bytes(&origin("dataset:sales", DATA));
     let envelope = unstamped(&statement, By::Certificate("collector"));
     let report = with(bundle(&envelope)).fails(&["L2.P.6", "L2.V.6"]);
-    let passed = report.with_outcome(Outcome::Pass).any(|check| check.id == "L2.V.3");
-    assert!(!passed, "an identity at no trusted time is not shown as verified");
+    let passed = report
+        .with_outcome(Outcome::Pass)
+        .any(|check| check.id == "L2.V.3");
+    assert!(
+        !passed,
+        "an identity at no trusted time is not shown as verified"
+    );
     Case::default().passes();
 }
 
 #[test]
 fn attack_89_a_fresh_token_over_an_old_signature_does_not_make_the_data_young() {
     let statement = bytes(&origin("dataset:sales", DATA));
-    let envelope = stamped(&statement, By::Certificate("collector"), "tsa", "2026-07-15T00:00:00Z");
+    let envelope = stamped(
+        &statement,
+        By::Certificate("collector"),
+        "tsa",
+        "2026-07-15T00:00:00Z",
+    );
     let case = |max_age: &str| Case {
         policy: policy(COLLECTOR_RULE, &format!("max-age = \"{max_age}\"")),
         attestations: bundle(&envelope),

@@ -103,7 +103,13 @@ pub(crate) fn at(time: &str) -> DateTime {
 }
 
 pub(crate) fn origin(name: &str, data: &[u8]) -> Json {
-    origin_of(name, data, "https://erp.acme.example/sales", COLLECTED, COLLECTOR)
+    origin_of(
+        name,
+        data,
+        "https://erp.acme.example/sales",
+        COLLECTED,
+        COLLECTOR,
+    )
 }
 
 pub(crate) fn origin_of(
@@ -144,7 +150,10 @@ pub(crate) fn statement(kind: &str, subjects: &[(&str, &[u8])], predicate: Json)
     [
         ("_type", "https://in-toto.io/Statement/v1".into()),
         ("subject", subjects.iter().map(subject).collect()),
-        ("predicateType", format!("https://makoto.dev/{kind}/v1").into()),
+        (
+            "predicateType",
+            format!("https://makoto.dev/{kind}/v1").into(),
+        ),
         ("predicate", predicate),
     ]
     .into()
@@ -201,7 +210,9 @@ pub(crate) fn unstamped(payload: &[u8], by: By) -> Envelope {
         By::Key(name) => (name, None),
     };
     let mut envelope = Envelope::sign(PAYLOAD_TYPE, payload, &key(name)).expect("signed");
-    envelope.unverified_signatures[0].certificates.extend(certificate);
+    envelope.unverified_signatures[0]
+        .certificates
+        .extend(certificate);
     envelope
 }
 
@@ -220,7 +231,11 @@ pub(crate) fn signed(statement: &Json, by: By) -> Vec<u8> {
 }
 
 pub(crate) fn bundle(envelope: &Envelope) -> Vec<u8> {
-    envelope.to_bundle().expect("one signature").to_string().into_bytes()
+    envelope
+        .to_bundle()
+        .expect("one signature")
+        .to_string()
+        .into_bytes()
 }
 
 /// The good bundle about [`DATA`] by the collector's certificate, made once.
@@ -246,7 +261,7 @@ pub(crate) const COLLECTOR_RULE: &str =
 /// A policy with one rule for sales, and more terms.
 pub(crate) fn policy(signers: &str, terms: &str) -> String {
     format!(
-        "version = 1\ntrusted-root = \"root.json\"\n[[dataset]]\nname = \"dataset:sales*\"\nrequire = \"L2\"\nsigners = [{signers}]\n{terms}\n"
+        "version = 1\ntrusted-root = \"root.json\"\ntrusted-keys = \"keys.pem\"\n[[dataset]]\nname = \"dataset:sales*\"\nrequire = \"L2\"\nsigners = [{signers}]\n{terms}\n"
     )
 }
 
@@ -343,7 +358,11 @@ impl Case<'_> {
         assert!(judged.signers.is_empty(), "nobody is shown as verified");
         for id in ids {
             let mut failed = report.with_outcome(Outcome::Fail);
-            assert!(failed.any(|check| check.id == *id), "{id}: {:#?}", report.checks);
+            assert!(
+                failed.any(|check| check.id == *id),
+                "{id}: {:#?}",
+                report.checks
+            );
         }
         report
     }
@@ -352,7 +371,9 @@ impl Case<'_> {
     #[track_caller]
     pub(crate) fn warns(&self, id: &str) -> Report {
         let report = self.passes();
-        let warned = report.with_outcome(Outcome::Warn).any(|check| check.id == id);
+        let warned = report
+            .with_outcome(Outcome::Warn)
+            .any(|check| check.id == id);
         assert!(warned, "{id}: {:#?}", report.checks);
         report
     }
