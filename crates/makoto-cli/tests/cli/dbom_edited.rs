@@ -27,6 +27,11 @@ fn leaves(value: &Json, path: &str, found: &mut Vec<String>) {
     }
 }
 
+/// Whether a text is a date and a time, whatever the time of day.
+fn is_time(text: &str) -> bool {
+    makoto::datetime::DateTime::parse(text).is_ok()
+}
+
 fn change(value: &mut Json, path: &[&str]) {
     match (value, path) {
         (Json::Object(members), [key, rest @ ..]) => {
@@ -39,7 +44,7 @@ fn change(value: &mut Json, path: &[&str]) {
         (leaf, _) => {
             *leaf = match &*leaf {
                 Json::String(text) if text == "L1" => "L2".into(),
-                Json::String(text) if text.contains("T0") => "2020-01-01T00:00:00Z".into(),
+                Json::String(text) if is_time(text) => "2020-01-01T00:00:00Z".into(),
                 Json::String(text) if text.starts_with("https://") => format!("{text}/x").into(),
                 Json::String(text) if text.len() == 64 => sha("forged").into(),
                 Json::String(text) if text == "10" => "11".into(),

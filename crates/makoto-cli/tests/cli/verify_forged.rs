@@ -228,15 +228,15 @@ fn a_signed_statement_is_verified_at_l1_and_its_signatures_are_not_believed() {
         );
         for level in ["L2", "L3"] {
             let (status, report) = sandbox.verify("orders.csv", &["--level", level]);
-            assert_eq!(
-                (status, text(&report, "verdict")),
-                (2, "unknown"),
+            assert_eq!((status, text(&report, "verdict")), (1, "fail"), "{report}");
+            assert!(
+                has_check(&report, "fail", &["L2.V.4", "no policy"]),
                 "{report}"
             );
             assert_eq!(at(&report, "level"), &Json::Null);
             assert_eq!(text(&report, "threats.D1"), "none");
             let refused = ["--level", level, "--output", "copy"];
-            assert_eq!(sandbox.verify("orders.csv", &refused).0, 2);
+            assert_eq!(sandbox.verify("orders.csv", &refused).0, 1);
             assert!(!sandbox.exists("copy"));
         }
     }
