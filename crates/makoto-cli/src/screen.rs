@@ -6,7 +6,7 @@ use std::io::{BufWriter, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use makoto::json::{Json, Object};
-use makoto::report::{Basis, Check, Coverage, Outcome, Report, Role, Verdict};
+use makoto::report::{Basis, Check, Coverage, Judged, Level, Outcome, Report, Role, Verdict};
 use makoto::scalar::is_deceptive;
 
 use crate::failure::Failure;
@@ -163,6 +163,7 @@ pub(crate) fn judged(what: &str, report: &Report) -> String {
 pub(crate) fn report(what: &str, report: &Report, detail: Detail) {
     result(verdict(what, report));
     result(format!("  why:  {}", Plain(&reason(report))));
+    report.judged.iter().for_each(signers);
     result(format!("  next: {}", Plain(&next_step(report))));
     match detail {
         Detail::ThreeLines => {}
@@ -174,6 +175,20 @@ pub(crate) fn report(what: &str, report: &Report, detail: Detail) {
             }
         }
         Detail::Everything => everything(report),
+    }
+}
+
+/// Who signed and when, of data that a policy accepts.
+fn signers(judged: &Judged) {
+    for signer in &judged.signers {
+        let (name, voucher) = (&signer.name, &signer.voucher);
+        result(format!("  who:  {}, by {}", Plain(name), Plain(voucher)));
+        let (from, to) = &signer.time;
+        let time = match &signer.timestamp_authority {
+            Some(authority) => format!("{from}, by {authority}"),
+            None => format!("between {from} and {to}, while the certificate was valid"),
+        };
+        result(format!("  when: {}", Plain(&time)));
     }
 }
 
@@ -295,10 +310,11 @@ fn passed(report: &Report) -> String {
     if let Some(count) = fact("files") {
         said.push(format!("all {count} files are what the attestation says"));
     } else if let Some(sha256) = fact("digest.sha256") {
-        said.push(format!(
-            "the bytes are what the attestation says, sha256 {}…",
-            &sha256[..16]
-        ));
+        let told = match report.level {
+            Some(Level::L2 | Level::L3) => "the bytes are what was signed",
+            _ => "the bytes are what the attestation says",
+        };
+        said.push(format!("{told}, sha256 {}…", &sha256[..16]));
     } else {
         said.extend(report.with_outcome(Outcome::Pass).last().map(told));
     }
@@ -328,8 +344,11 @@ fn next_step(report: &Report) -> String {
             .any(|check| check.id == id)
     };
     let step = match report.verdict {
-        Verdict::Pass if report.level.is_some() => {
+        Verdict::Pass if report.level == Some(Level::L1) => {
             "L1 is the producer's own word; ask for a signed attestation where that is not enough"
+        }
+        Verdict::Pass if report.level.is_some() => {
+            "nothing; what a signer you trust says that is not true, no signature tells"
         }
         Verdict::Pass => "`makoto verify DATA` compares the data with it",
         Verdict::Unknown
@@ -339,12 +358,15 @@ fn next_step(report: &Report) -> String {
         {
             "name where the missing attestations are with --store or --in"
         }
-        Verdict::Unknown if !report.with_outcome(Outcome::Skip).any(|c| c.id == "L2.V.1") => {
-            "a budget was reached; ask its producer for it in smaller parts"
-        }
-        Verdict::Unknown => "use a version that verifies signatures, or ask for --level L1",
+        Verdict::Unknown => "a budget was reached; ask its producer for it in smaller parts",
         Verdict::Fail if failed("L2.P.1") => {
             "ask the producer for a signed attestation, or ask for --level L1"
+        }
+        Verdict::Fail if failed("L2.V.4") && report.judged.is_none() => {
+            "name whom you trust in a policy, see `makoto policy init`, and give it with --policy"
+        }
+        Verdict::Fail if failed("L2.V.1") || failed("L2.P.2") => {
+            "do not trust the statement; get it again, or ask the producer to sign it"
         }
         Verdict::Fail if failed("V1") || failed("P1") => {
             "ask whoever made the data for a good attestation of it"
@@ -352,6 +374,13 @@ fn next_step(report: &Report) -> String {
         Verdict::Fail if failed("V3") => {
             "do not use the data as attested; get it again, or ask its producer to attest this version"
         }
+        Verdict::Fail if failed("L2.V.3") || failed("L2.V.4") => {
+            "if the signer is the right one, `makoto policy allow` adds it; if not, do not trust it"
+        }
+        Verdict::Fail if failed("L2.V.6") || failed("L2.P.6") => {
+            "ask the producer for a timestamp by an authority in your trusted root"
+        }
+        Verdict::Fail if failed("L2.V.7") => "get newer data, or allow older with max-age",
         Verdict::Fail
             if report
                 .with_outcome(Outcome::Fail)

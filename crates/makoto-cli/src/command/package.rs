@@ -173,6 +173,20 @@ fn evidence(
     })))
 }
 
+/// By what the datasets were judged, with everyone who signed one of them.
+fn judged(datasets: &[(String, Report)]) -> Option<makoto::report::Judged> {
+    let mut all = datasets
+        .iter()
+        .filter_map(|(_, report)| report.judged.as_ref());
+    let mut judged = all.next()?.clone();
+    for signer in all.flat_map(|other| &other.signers) {
+        if !judged.signers.contains(signer) {
+            judged.signers.push(signer.clone());
+        }
+    }
+    Some(judged)
+}
+
 /// The report on a package that is not sound, or the failure to read it.
 fn refused(path: &Path, error: PackageError, now: &DateTime) -> Result<Judged, Failure> {
     let shown = path.to_string_lossy();
@@ -235,6 +249,7 @@ impl Judged {
             let lineages = datasets.iter().map(|(_, report)| report.lineage_level);
             report.lineage_level = lineages.min().flatten();
         }
+        report.judged = judged(&datasets);
         if let [(name, only)] = datasets.as_slice() {
             report.attestation = only.attestation.clone();
             report.subject = only.subject.clone();
