@@ -131,7 +131,7 @@ impl Limits {
         values: 1_000_000,
         findings: 1_000,
         envelope_items: 32,
-        authenticated_statements: 64,
+        authenticated_statements: 256,
         sidecar_bytes: 64 << 20,
         record_bytes: 16 << 20,
         in_flight_bytes: 12 << 20,

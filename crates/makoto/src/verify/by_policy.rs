@@ -35,8 +35,8 @@ impl Trust {
             (None, Some(path)) => Named::At(path),
             (None, None) => Named::Claimed,
         };
-        let tried: Vec<_> = candidates
-            .to_authenticate(&sha256, asked.name)
+        let (chosen, is_cut) = candidates.to_authenticate(&sha256, asked.name);
+        let tried: Vec<_> = chosen
             .into_iter()
             .map(|chosen| {
                 let envelopes = candidates.envelopes(&chosen.candidate.id);
@@ -47,6 +47,13 @@ impl Trust {
         let Some((chosen, told)) = tried.get(verified.unwrap_or(0)) else {
             return nothing(now);
         };
+        if is_cut && verified.is_none() {
+            let message = format!(
+                "there are more than {} statements about these bytes, and none of the newest verifies",
+                tried.len()
+            );
+            return Report::unknown(Check::new("L2.V.1", Outcome::Skip, "", message), now);
+        }
         let verified = told.verified.as_ref();
         let scope = told.scope.or_else(|| self.claimed_scope(chosen, named));
         let required = scope.map(|scope| scope.require);

@@ -144,8 +144,13 @@ impl Candidates {
 
     /// Every statement with a subject of the data's digest (and the name that was asked for),
     /// each id once, the newest first; without any, the one that [`Candidates::choose`] takes.
-    /// Those in an envelope come before those that anybody may have written.
-    pub(super) fn to_authenticate(&self, sha256: &Digest, name: Option<&str>) -> Vec<Chosen<'_>> {
+    /// Those in an envelope come before those that anybody may have written. Whether the budget
+    /// left some out is told as well.
+    pub(super) fn to_authenticate(
+        &self,
+        sha256: &Digest,
+        name: Option<&str>,
+    ) -> (Vec<Chosen<'_>>, bool) {
         let fits = |subject: &Subject| {
             subject.digest.sha256 == *sha256
                 && name.is_none_or(|name| subject.name.as_str() == name)
@@ -164,11 +169,13 @@ impl Candidates {
             })
             .collect();
         chosen.sort_by_key(|chosen| !chosen.candidate.is_signed());
-        chosen.truncate(Limits::DEFAULT.authenticated_statements);
+        let limit = Limits::DEFAULT.authenticated_statements;
+        let is_cut = chosen.len() > limit;
+        chosen.truncate(limit);
         if chosen.is_empty() {
             chosen.extend(self.choose(sha256, name));
         }
-        chosen
+        (chosen, is_cut)
     }
 
     /// Every envelope around the statement `id`.

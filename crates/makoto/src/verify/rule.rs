@@ -29,10 +29,30 @@ pub(super) struct Answer {
     pub(super) holds: bool,
 }
 
+/// A signer that the rule allows.
+struct Allowed {
+    name: String,
+    voucher: String,
+    actor: Actor,
+}
+
 /// What was found of one signature, in the order of the specification.
 struct Found {
     signer: Option<VerifiedSigner>,
+    /// Whether the signer is who is said to have done it.
+    actor: Actor,
     checks: Vec<Check>,
+}
+
+/// What a signer has to do with `collector.id` or `executor.id`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Actor {
+    /// It is one of its names.
+    Itself,
+    /// It signed with a bare key, and its owner has another name.
+    BareKey,
+    /// Its certificate names another.
+    Another,
 }
 
 impl Found {
@@ -50,6 +70,7 @@ impl Question<'_> {
         let (good, bad): (Vec<_>, Vec<_>) = found
             .into_iter()
             .partition(|found| found.signer.is_some() && found.failures() == 0);
+        let mut actors = Vec::new();
         let mut answer = Answer {
             signers: Vec::new(),
             checks: Vec::new(),
@@ -64,12 +85,18 @@ impl Question<'_> {
             };
             if !answer.signers.iter().any(is_known) {
                 answer.checks.extend(found.checks);
+                actors.push(found.actor);
                 answer.signers.push(signer);
             }
         }
+        // Whoever signs as well, to approve, need not have done it.
+        if let Some(check) = self.actor(&answer.signers, &actors) {
+            answer.checks.push(check);
+        }
         let needed = self.rule.signer_threshold();
+        let failed = |check: &Check| check.outcome == Outcome::Fail;
         if answer.signers.len() >= needed {
-            answer.holds = true;
+            answer.holds = !answer.checks.iter().any(failed);
         } else if answer.signers.is_empty() {
             // The signature that came nearest says what is missing.
             let nearest = bad.into_iter().min_by_key(Found::failures);
@@ -101,20 +128,24 @@ impl Question<'_> {
         let moment = trusted.unwrap_or(self.now);
         let holders = self.trust.holders(signatory, moment);
         let allowed = self.allowed(holders, trusted, &mut checks);
-        match (&time, &allowed) {
-            (None, _) => self.tell_no_time(signatory, &mut checks),
-            (Some(time), _) => self.check_time(time, &mut checks),
+        match &time {
+            None => self.tell_no_time(signatory, &mut checks),
+            Some(time) => self.check_time(time, &mut checks),
         }
-        let signer = allowed
-            .zip(time)
-            .map(|((name, voucher), time)| VerifiedSigner {
-                name,
-                voucher,
-                key: signatory.key,
-                algorithm: signatory.algorithm,
-                time,
-            });
-        Found { signer, checks }
+        let actor = allowed.as_ref().map(|allowed| allowed.actor);
+        let signer = allowed.zip(time).map(|(allowed, time)| VerifiedSigner {
+            name: allowed.name,
+            voucher: allowed.voucher,
+            key: signatory.key,
+            algorithm: signatory.algorithm,
+            time,
+        });
+        let actor = actor.unwrap_or(Actor::Another);
+        Found {
+            signer,
+            actor,
+            checks,
+        }
     }
 
     /// The name by which the rule allows one of the holders, and who vouches for it.
@@ -123,7 +154,7 @@ impl Question<'_> {
         holders: Vec<Result<Holder, String>>,
         time: Option<&DateTime>,
         checks: &mut Vec<Check>,
-    ) -> Option<(String, String)> {
+    ) -> Option<Allowed> {
         let mut refused = Vec::new();
         let mut strangers = Vec::new();
         for holder in holders {
@@ -149,8 +180,17 @@ impl Question<'_> {
                             self.rule.name().as_str()
                         );
                         checks.push(check("L2.V.4", Outcome::Pass, message));
-                        checks.push(self.actor(&holder, &name));
-                        return Some((name, voucher));
+                        let actor = self.statement.predicate.actor().unwrap_or_default();
+                        let actor = match (holder.speaks_for(actor, &name), &holder) {
+                            (true, _) => Actor::Itself,
+                            (false, Holder::Certificate(_)) => Actor::Another,
+                            (false, _) => Actor::BareKey,
+                        };
+                        return Some(Allowed {
+                            name,
+                            voucher,
+                            actor,
+                        });
                     }
                     Err(mismatch) => strangers.push(mismatch.to_string()),
                 }
@@ -175,28 +215,34 @@ impl Question<'_> {
         None
     }
 
-    /// Whether who is said to have done it is who signed (L2.V.5).
-    fn actor(&self, holder: &Holder, name: &str) -> Check {
+    /// Whether who is said to have done it is among those who signed (L2.V.5).
+    fn actor(&self, signers: &[VerifiedSigner], actors: &[Actor]) -> Option<Check> {
+        let (signer, nearest) = signers
+            .iter()
+            .zip(actors)
+            .min_by_key(|(_, actor)| **actor)?;
+        let name = signer.name();
         let actor = self.statement.predicate.actor().unwrap_or_default();
         let path = match self.statement.predicate {
             Predicate::Transform(_) => "predicate.executor.id",
             Predicate::Origin(_) | Predicate::StreamWindow(_) => "predicate.collector.id",
         };
-        let (outcome, message) = if holder.speaks_for(actor, name) {
-            (
-                Outcome::Pass,
-                format!("is {actor:?}, which the signer may call itself"),
-            )
-        } else if self.rule.strict() {
-            (Outcome::Fail, format!("is {actor:?}, but {name:?} signed"))
-        } else if holder.is_certificate() {
-            (Outcome::Warn, format!("is {actor:?}, but {name:?} signed"))
-        } else {
-            let message =
-                format!("is {actor:?}, by the word of {name:?}, who signed with a bare key");
-            (Outcome::Pass, message)
+        let (outcome, message) = match (nearest, self.rule.strict()) {
+            (Actor::Itself, _) => {
+                let message = format!("is {actor:?}, a name of who signed");
+                (Outcome::Pass, message)
+            }
+            (_, true) => (Outcome::Fail, format!("is {actor:?}, but {name:?} signed")),
+            (Actor::Another, false) => {
+                (Outcome::Warn, format!("is {actor:?}, but {name:?} signed"))
+            }
+            (Actor::BareKey, false) => {
+                let message =
+                    format!("is {actor:?}, by the word of {name:?}, who signed with a bare key");
+                (Outcome::Pass, message)
+            }
         };
-        Check::new("L2.V.5", outcome, path, message)
+        Some(Check::new("L2.V.5", outcome, path, message))
     }
 
     /// When it was signed, as far as the rule takes anyone's word for it.

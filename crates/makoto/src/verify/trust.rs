@@ -200,11 +200,6 @@ impl Holder {
             Self::Key { .. } => name == actor,
         }
     }
-
-    /// Whether a certificate says so, and not only the policy.
-    pub(super) fn is_certificate(&self) -> bool {
-        matches!(self, Self::Certificate(_))
-    }
 }
 
 /// An error with what caused it, in one line.

@@ -249,3 +249,34 @@ fn what_others_put_beside_the_data_does_not_hide_the_good_statement() {
     };
     case.passes();
 }
+
+#[test]
+fn more_statements_than_the_budget_are_no_verdict_unless_one_verifies() {
+    let junk = |index: usize| {
+        let statement = bytes(&crate::world::origin_of(
+            "dataset:sales",
+            DATA,
+            &format!("https://junk.example/{index}"),
+            crate::world::COLLECTED,
+            "x",
+        ));
+        let envelope = Json::from([
+            ("payload", base64(&statement).into()),
+            ("payloadType", "application/vnd.in-toto+json".into()),
+            (
+                "signatures",
+                Json::from_iter([Json::from([("sig", base64(b"junk").into())])]),
+            ),
+        ]);
+        envelope.to_string()
+    };
+    let most = makoto::limits::Limits::DEFAULT.authenticated_statements;
+    let lines: Vec<_> = (0..=most).map(junk).collect();
+    let case = |attestations: String| Case {
+        attestations: attestations.into_bytes(),
+        ..Case::default()
+    };
+    assert_eq!(case(lines.join("\n")).report().verdict, Verdict::Unknown);
+    let text = String::from_utf8_lossy(good());
+    case(format!("{}\n{text}", lines.join("\n"))).passes();
+}

@@ -251,3 +251,25 @@ fn attack_90_one_signer_is_counted_once() {
     case(&[one, again]).fails(&["L2.V.4"]);
     case(&[two.clone(), two]).fails(&["L2.V.4"]);
 }
+
+#[test]
+fn one_of_several_signers_is_who_did_it_and_the_others_approve() {
+    let statement = origin("dataset:sales", DATA);
+    let both = format!(
+        "{COLLECTOR_RULE}, {{ uri = \"https://acme.example/collectors/2\", ca = \"acme\" }}"
+    );
+    let (one, two) = (
+        signed(&statement, By::Certificate("collector")),
+        signed(&statement, By::Certificate("other")),
+    );
+    let case = |parts: &[Vec<u8>], threshold: usize| Case {
+        policy: policy(
+            &both,
+            &format!("signer-threshold = {threshold}\nstrict = true"),
+        ),
+        attestations: parts.join(&b'\n'),
+        ..Case::default()
+    };
+    case(&[two.clone(), one.clone()], 2).passes();
+    case(&[two], 1).fails(&["L2.V.5"]);
+}
