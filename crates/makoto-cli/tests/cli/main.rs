@@ -21,6 +21,7 @@ mod folder;
 mod folder_names;
 mod history;
 mod hostile;
+mod judged;
 mod junit;
 mod lineage;
 mod lineage_attacks;
@@ -30,6 +31,9 @@ mod man;
 mod masking;
 mod member;
 mod objects;
+#[allow(dead_code, reason = "other tests forge tokens with it")]
+#[path = "../../../makoto/tests/time/openssl.rs"]
+mod openssl;
 mod package;
 mod package_hostile;
 mod parameters;
