@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{Envelope, EnvelopeError, decode, text, within_budget};
 use crate::json::{Json, Object};
+use crate::timestamp::{answer_with, token_of};
 
 /// The media type of the bundles that are written.
 pub(super) const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -45,7 +46,11 @@ impl Envelope {
             material.insert("tlogEntries", Json::Array(entries));
         }
         if !signature.tokens.is_empty() {
-            let token = |token: &Vec<u8>| Json::from([("signedTimestamp", base64(token))]);
+            // Of each, the bundle holds the whole answer of its authority.
+            let token = |token: &Vec<u8>| {
+                let answer = answer_with(token);
+                Json::from([("signedTimestamp", base64(&answer))])
+            };
             let tokens: Json = signature.tokens.iter().map(token).collect();
             let stamps = Json::from([("rfc3161Timestamps", tokens)]);
             material.insert("timestampVerificationData", stamps);
@@ -119,7 +124,7 @@ impl Envelope {
             let path = "rfc3161Timestamps[].signedTimestamp";
             for stamp in array(stamps, "rfc3161Timestamps", "rfc3161Timestamps")? {
                 let token = decode(stamp.get("signedTimestamp"), path)?;
-                signature.tokens.push(token);
+                signature.tokens.push(token_of(token));
             }
         }
         Ok(self)

@@ -14,6 +14,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use crate::json::Json;
 use crate::key::{SignError, Signer, Unsigned};
 use crate::limits::Limits;
+use crate::timestamp::token_of;
 
 pub use check::{SignatureError, SignedBy};
 pub(crate) use raw::is_raw_signature;
@@ -224,7 +225,10 @@ impl Signature {
         // The public guide puts a token here; we write it into the bundle only.
         let token = match value.get("timestamp") {
             None | Some(Json::Null) => None,
-            Some(stamp) => Some(decode(stamp.get("token"), "signatures[].timestamp.token")?),
+            Some(stamp) => {
+                let token = decode(stamp.get("token"), "signatures[].timestamp.token")?;
+                Some(token_of(token))
+            }
         };
         Ok(Self {
             key_id: text(value.get("keyid"), "signatures[].keyid")?,

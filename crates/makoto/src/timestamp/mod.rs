@@ -17,6 +17,7 @@ use der::oid::ObjectIdentifier;
 use der::{Tag, Tagged as _};
 
 pub use request::{Accepted, Request, ResponseError};
+pub(crate) use request::{answer_with, token_of};
 
 use crate::chain::{self, ChainError, Purpose};
 use crate::datetime::DateTime;

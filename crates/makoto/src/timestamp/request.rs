@@ -1,7 +1,7 @@
 //! Asking an authority for a timestamp, and what it answered.
 
 use der::asn1::{Int, OctetString};
-use der::{Decode as _, Encode as _};
+use der::{Decode as _, Encode as _, Length, Tag};
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
 use super::asn1::{self, MessageImprint, TimeStampReq, TimeStampResp};
@@ -59,6 +59,30 @@ pub enum ResponseError {
     /// The token does not hold.
     #[error(transparent)]
     Token(#[from] TimestampError),
+}
+
+/// The token in an answer that was granted; other bytes as they are. Does not verify anything.
+///
+/// A Sigstore bundle holds whole answers (`TimeStampResp`), other formats the token alone.
+pub(crate) fn token_of(bytes: Vec<u8>) -> Vec<u8> {
+    let answer = TimeStampResp::from_der(&bytes).ok();
+    let answer = answer.filter(|answer| answer.status.status <= 1);
+    let token = answer.and_then(|answer| answer.time_stamp_token);
+    token.and_then(|token| token.to_der().ok()).unwrap_or(bytes)
+}
+
+/// The answer that granted a token, as a Sigstore bundle holds it.
+pub(crate) fn answer_with(token: &[u8]) -> Vec<u8> {
+    // PKIStatusInfo { status granted(0) }
+    const GRANTED: [u8; 5] = [0x30, 0x03, 0x02, 0x01, 0x00];
+    let body = [&GRANTED, token].concat();
+    let length = Length::try_from(body.len()).and_then(|length| length.to_der());
+    [
+        &[u8::from(Tag::Sequence)],
+        &length.unwrap_or_default()[..],
+        &body,
+    ]
+    .concat()
 }
 
 impl<'a> Request<'a> {

@@ -25,12 +25,37 @@ fn get<'a>(value: &'a Json, path: &[&str]) -> Option<&'a Json> {
     })
 }
 
+/// Some DER that is no answer of an authority, and so stands for a token.
+fn token(number: u8) -> Vec<u8> {
+    vec![0x30, 3, 2, 1, number]
+}
+
+#[test]
+fn a_bundle_holds_whole_answers_and_a_token_alone_is_read_too() {
+    let key = &all()[0].1;
+    let mut envelope = Envelope::sign(PAYLOAD_TYPE, STATEMENT, key).expect("signed");
+    envelope.unverified_signatures[0].tokens = vec![token(1)];
+    let written = envelope.to_bundle().expect("one signature").to_string();
+    // SEQUENCE { SEQUENCE { INTEGER 0 }, token }
+    assert!(
+        written.contains("\"signedTimestamp\":\"MAowAwIBADADAgEB\""),
+        "{written}"
+    );
+    let alone = written.replace("MAowAwIBADADAgEB", "MAMCAQE=");
+    // An authority that refused gave no token.
+    let refused = written.replace("MAowAwIBADADAgEB", "MAowAwIBAjADAgEB");
+    for (text, same) in [(&written, true), (&alone, true), (&refused, false)] {
+        let read = read(text).expect("read");
+        assert_eq!(read == envelope, same, "{text}");
+    }
+}
+
 #[test]
 fn what_is_written_is_read_again_and_holds() {
     for (algorithm, key) in all() {
         let trusted = [key.public_key().clone()];
         let mut envelope = Envelope::sign(PAYLOAD_TYPE, STATEMENT, &key).expect("signed");
-        envelope.unverified_signatures[0].tokens = vec![b"token".to_vec(), b"other".to_vec()];
+        envelope.unverified_signatures[0].tokens = vec![token(1), token(2)];
         let bundle = envelope.to_bundle().expect("one signature");
         let again = read(&bundle.to_string()).expect("good");
         assert_eq!(again, envelope);
@@ -80,20 +105,20 @@ fn only_the_leaf_of_a_chain_is_written_and_then_there_is_no_hint() {
 #[test]
 fn times_are_read_in_both_places_and_written_in_the_bundle() {
     let envelope = bare(STATEMENT, &[("", b"signature")]);
-    let stamp = r#""timestamp":{"authority":"https://tsa.example","token":"Z3VpZGU="},"sig""#;
+    let stamp = r#""timestamp":{"authority":"https://tsa.example","token":"MAMCAQE="},"sig""#;
     let guide = envelope.replace("\"sig\"", stamp);
     let of_guide = read(&guide).expect("read").unverified_signatures;
-    assert_eq!(of_guide[0].tokens, [b"guide".to_vec()]);
+    assert_eq!(of_guide[0].tokens, [token(1)]);
     let stamps =
-        r#"{"timestampVerificationData":{"rfc3161Timestamps":[{"signedTimestamp":"YnVuZGxl"}]}}"#;
+        r#"{"timestampVerificationData":{"rfc3161Timestamps":[{"signedTimestamp":"MAMCAQI="}]}}"#;
     let both = read(&around(&guide, stamps)).expect("read");
-    let tokens = [b"guide".to_vec(), b"bundle".to_vec()];
+    let tokens = [token(1), token(2)];
     assert_eq!(both.unverified_signatures[0].tokens, tokens);
     let written = both.to_bundle().expect("one signature");
     assert!(!written.to_string().contains("\"timestamp\""), "{written}");
     assert_eq!(read(&written.to_string()).expect("good"), both);
-    for bad in ["\"token\":\"?\"", "\"tok\":\"Z3VpZGU=\"", "\"token\":1"] {
-        let bad = guide.replace("\"token\":\"Z3VpZGU=\"", bad);
+    for bad in ["\"token\":\"?\"", "\"tok\":\"MAMCAQE=\"", "\"token\":1"] {
+        let bad = guide.replace("\"token\":\"MAMCAQE=\"", bad);
         assert!(matches!(read(&bad), Err(EnvelopeError::Base64(_))), "{bad}");
     }
 }
