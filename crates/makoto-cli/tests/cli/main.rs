@@ -23,6 +23,7 @@ mod history;
 mod hostile;
 mod judged;
 mod junit;
+mod keys;
 mod lineage;
 mod lineage_attacks;
 mod lineage_bounds;
