@@ -33,6 +33,9 @@ pub(crate) struct Writing<'a> {
     pub(crate) output: Output,
 }
 
+/// A statement about a dataset, and its attestation files.
+type Beside<'a> = (&'a (Measured, Finished), &'a Vec<(PathBuf, Written)>);
+
 /// Where a statement is now.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Put {
@@ -125,18 +128,76 @@ impl Writing<'_> {
             })
             .collect();
         let mut written = write_group(&pending, self.args.existing(), self.times).into_iter();
-        let each = many.iter().zip(&sidecars);
-        each.map(|((data, finished), sidecar)| {
-            let data = std::slice::from_ref(data);
-            match (sidecar, sidecar.as_ref().and_then(|_| written.next())) {
-                (Some(sidecar), Some(written)) => {
-                    let sidecars = vec![(sidecar.path().to_owned(), written?)];
-                    self.put_further(data, finished, sidecars)
+        let beside: Vec<Option<Result<Vec<_>, Failure>>> = many
+            .iter()
+            .zip(&sidecars)
+            .map(|(_, sidecar)| match sidecar {
+                Some(sidecar) => {
+                    let written = written.next()?.map_err(Failure::from);
+                    Some(written.map(|written| vec![(sidecar.path().to_owned(), written)]))
                 }
-                _ => self.put(data, finished),
+                // With nothing to be written beside it, only the stores are left.
+                None if self.args.no_sidecar => Some(Ok(Vec::new())),
+                None => None,
+            })
+            .collect();
+        let ready = many.iter().zip(&beside);
+        let ready = ready.filter_map(|(one, beside)| Some((one, beside.as_ref()?.as_ref().ok()?)));
+        let mut stored = self
+            .put_many_into_stores(&ready.collect::<Vec<_>>())
+            .into_iter();
+        let each = many.iter().zip(beside);
+        each.map(|((data, finished), beside)| match beside {
+            None => self.put(std::slice::from_ref(data), finished),
+            Some(Err(failure)) => Err(failure),
+            Some(Ok(sidecars)) => {
+                let stored = stored.next().unwrap_or_else(|| Ok(Vec::new()));
+                with_stores(sidecars, stored)
             }
         })
         .collect()
+    }
+
+    /// As [`Writing::put_into_stores`], for each of many, waiting for the disk once for many.
+    fn put_many_into_stores(&self, many: &[Beside<'_>]) -> Vec<Result<Vec<InStore>, Failure>> {
+        let mut all: Vec<_> = many.iter().map(|_| Ok(Vec::new())).collect();
+        for root in self.args.store.roots().0 {
+            let mut created = None;
+            let lines = many
+                .iter()
+                .zip(&mut all)
+                .map(|(((data, finished), written), so_far)| {
+                    so_far.as_ref().ok()?;
+                    let data = std::slice::from_ref(data);
+                    let mut documents = || {
+                        let store = match &created {
+                            Some(store) => store,
+                            // When it cannot be made, each is told why.
+                            None => created.insert(Store::create(&root)?),
+                        };
+                        self.documents(store, data, finished, written)
+                    };
+                    documents()
+                        .map_err(|failure| *so_far = Err(failure))
+                        .map(|documents| documents.join(&b'\n'))
+                        .ok()
+                });
+            let lines: Vec<Option<Vec<u8>>> = lines.collect();
+            let Some(store) = created else { continue };
+            let put = InStore::put_many(&store, &lines.iter().flatten().collect::<Vec<_>>());
+            let with_lines = all
+                .iter_mut()
+                .zip(&lines)
+                .filter(|(_, line)| line.is_some());
+            for ((so_far, _), put) in with_lines.zip(put) {
+                match (so_far.as_mut(), put) {
+                    (Ok(stores), Ok(put)) => stores.extend(put),
+                    (_, Err(failure)) => *so_far = Err(failure),
+                    (Err(_), Ok(_)) => {}
+                }
+            }
+        }
+        all
     }
 
     /// The object beside which the statement about `data` is to be written.
@@ -159,15 +220,8 @@ impl Writing<'_> {
         finished: &Finished,
         sidecars: Vec<(PathBuf, Written)>,
     ) -> Result<Put, Failure> {
-        let stores = self.put_into_stores(data, finished, &sidecars).map_err(|failure| {
-            match (sidecars.is_empty(), &failure.hint) {
-                (true, _) | (_, Some(_)) => failure,
-                (false, None) => failure.hint(
-                    "the attestation beside the data was written; run the command again when the store can be",
-                ),
-            }
-        })?;
-        Ok(Put { sidecars, stores })
+        let stores = self.put_into_stores(data, finished, &sidecars);
+        with_stores(sidecars, stores)
     }
 
     fn sidecars(&self, data: &[Measured]) -> Result<Vec<Sidecar>, Failure> {
@@ -194,18 +248,31 @@ impl Writing<'_> {
     ) -> Result<Vec<InStore>, Failure> {
         let mut all = Vec::new();
         for store in self.args.store.create()? {
-            let mut documents = Vec::new();
-            for (path, written) in written {
-                documents.push(document(finished, path, written)?);
-            }
-            if documents.is_empty() {
-                let known = self.known(&store, data, finished)?;
-                documents.push(known.unwrap_or_else(|| finished.bytes.clone()));
-            }
-            documents.dedup();
+            let documents = self.documents(&store, data, finished, written)?;
             all.extend(InStore::put(&[store], &documents)?);
         }
         Ok(all)
+    }
+
+    /// The documents that a store is to have: those that the sidecars have, or else the one that
+    /// it has already, or the new one.
+    fn documents(
+        &self,
+        store: &Store,
+        data: &[Measured],
+        finished: &Finished,
+        written: &[(PathBuf, Written)],
+    ) -> Result<Vec<Vec<u8>>, Failure> {
+        let documents = written
+            .iter()
+            .map(|(path, written)| document(finished, path, written));
+        let mut documents = documents.collect::<Result<Vec<_>, _>>()?;
+        if documents.is_empty() {
+            let known = self.known(store, data, finished)?;
+            documents.push(known.unwrap_or_else(|| finished.bytes.clone()));
+        }
+        documents.dedup();
+        Ok(documents)
     }
 
     /// The document of a statement with the same facts that the store has already.
@@ -281,6 +348,20 @@ impl Writing<'_> {
             say(format!("  store:       {} ({word}{why})", Plain(&root)));
         }
     }
+}
+
+/// Where a statement is when its sidecars were written and it was put into stores.
+fn with_stores(
+    sidecars: Vec<(PathBuf, Written)>,
+    stores: Result<Vec<InStore>, Failure>,
+) -> Result<Put, Failure> {
+    let stores = stores.map_err(|failure| match (sidecars.is_empty(), &failure.hint) {
+        (true, _) | (_, Some(_)) => failure,
+        (false, None) => failure.hint(
+            "the attestation beside the data was written; run the command again when the store can be",
+        ),
+    })?;
+    Ok(Put { sidecars, stores })
 }
 
 /// The document of the statement that a sidecar has: one that was there already keeps its

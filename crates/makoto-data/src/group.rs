@@ -25,7 +25,7 @@ use crate::sidecar::{
 pub const MOST: usize = 256;
 
 /// Files that are brought to disk at a time. They only wait; the disk takes several at once.
-const SYNCS: usize = 8;
+pub(crate) const SYNCS: usize = 8;
 
 /// A statement to be written.
 #[derive(Debug, Clone, Copy)]

@@ -32,6 +32,8 @@ use crate::new_file::{NewFile, folder_of, is_temporary};
 use crate::place::{Located, Place};
 use crate::sidecar::{SidecarError, lock_folder, read_limited, writing};
 
+mod many;
+
 const MARKER: &str = "makoto-store";
 const VERSION: &str = "makoto store v1\n";
 
@@ -362,6 +364,22 @@ impl Store {
     /// Writes the index entries of a statement, and makes them last unless its object, which is
     /// written after them, is there already.
     fn write_index(&self, attestation: &Attestation, object: &Path) -> Result<(), StoreError> {
+        let folders = self.write_entries(attestation)?;
+        if exists(object) {
+            return Ok(());
+        }
+        if folders.len() > SYNCED_ONE_BY_ONE {
+            return self.sync_all();
+        }
+        for folder in folders {
+            self.sync_up_from(&folder)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the index entries of a statement. Returns their folders, of which nothing was made
+    /// to last.
+    fn write_entries(&self, attestation: &Attestation) -> Result<Vec<PathBuf>, StoreError> {
         let id = attestation.id.to_string();
         let subjects = attestation.subjects().map(|digest| ("subject", digest));
         let inputs = attestation.inputs().map(|digest| ("input", digest));
@@ -384,18 +402,14 @@ impl Store {
             }
             folders.push(folder);
         }
-        if exists(object) {
-            return Ok(());
-        }
-        if folders.len() > SYNCED_ONE_BY_ONE {
-            let root = File::open(&self.root).map_err(writing(&self.root))?;
-            let synced = rustix::fs::syncfs(root).map_err(io::Error::from);
-            return Ok(synced.map_err(writing(&self.root))?);
-        }
-        for folder in folders {
-            self.sync_up_from(&folder)?;
-        }
-        Ok(())
+        Ok(folders)
+    }
+
+    /// Makes everything in the store's file system last.
+    fn sync_all(&self) -> Result<(), StoreError> {
+        let root = File::open(&self.root).map_err(writing(&self.root))?;
+        let synced = rustix::fs::syncfs(root).map_err(io::Error::from);
+        Ok(synced.map_err(writing(&self.root))?)
     }
 
     /// Makes the names in `folder`, and in those above it up to the store's own, last.

@@ -317,3 +317,44 @@ fn a_statement_with_a_hundred_thousand_subjects_is_found_by_each() {
     }
     assert!(store.about(&digest("100000")).expect("searched").is_empty());
 }
+
+#[test]
+fn many_are_put_as_if_each_were_put_alone() {
+    let (_folder, store) = new_store();
+    let (raw, clean) = (digest("raw"), digest("clean"));
+    let there = origin("there", &raw);
+    let (known, _) = put(&store, &there);
+    // More than one group.
+    let new: Vec<_> = (0..300)
+        .map(|index| origin(&format!("new {index}"), &clean))
+        .collect();
+    let two = format!("{}\n{}\n", origin("one", &raw), transform(&raw, &clean));
+    let enveloped = envelope(&there, "AA==");
+    let mut many: Vec<&[u8]> = vec![b"{}", there.as_bytes(), enveloped.as_bytes()];
+    many.push(two.as_bytes());
+    many.extend(new.iter().map(String::as_bytes));
+    many.push(new[0].as_bytes());
+    let stored = store.put_many(&many);
+    assert_eq!(stored.len(), many.len());
+    assert!(matches!(stored[0], Err(StoreError::NotConforming { .. })));
+    let outcomes = |index: usize| -> Vec<Kept> {
+        let stored = stored[index].as_ref().expect("it is stored");
+        stored.iter().map(|one| one.outcome).collect()
+    };
+    assert_eq!(outcomes(1), [Kept::Unchanged]);
+    assert_eq!(outcomes(2), [Kept::Added]);
+    assert_eq!(outcomes(3), [Kept::New, Kept::New]);
+    for (index, statement) in new.iter().enumerate() {
+        assert_eq!(outcomes(4 + index), [Kept::New]);
+        let id = digest(statement);
+        let object = fs::read(entry(&store, "id", &id)).expect("the object");
+        assert_eq!(object, statement.as_bytes());
+    }
+    assert_eq!(
+        outcomes(many.len() - 1),
+        [Kept::Unchanged],
+        "it came before"
+    );
+    assert_eq!(ids(&store.with_id(&known).expect("found")), [known, known]);
+    assert_eq!(store.about(&clean).expect("found").len(), 301);
+}

@@ -137,6 +137,23 @@ impl InStore {
         Ok(all)
     }
 
+    /// Puts each of `documents` into a store, waiting for the disk once for many. What becomes
+    /// of one does not touch the others.
+    pub(crate) fn put_many(
+        store: &Store,
+        documents: &[&Vec<u8>],
+    ) -> Vec<Result<Vec<Self>, Failure>> {
+        let bytes: Vec<_> = documents.iter().map(|bytes| bytes.as_slice()).collect();
+        let put = store.put_many(&bytes).into_iter();
+        let in_store = |stored: Stored| Self {
+            root: store.root().to_owned(),
+            path: store.path_of(&stored.id),
+            stored,
+        };
+        put.map(|stored| Ok(stored?.into_iter().map(in_store).collect()))
+            .collect()
+    }
+
     pub(crate) fn word(&self) -> &'static str {
         match self.stored.outcome {
             Kept::New => "new",
