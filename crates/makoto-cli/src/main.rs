@@ -24,6 +24,7 @@ mod signals;
 mod sink;
 mod table;
 mod target;
+mod trust;
 mod writing;
 
 use std::process::ExitCode;

@@ -86,6 +86,17 @@ impl NewFile {
         self.keep_with(usual_mode())
     }
 
+    /// As [`NewFile::keep_by_umask`], when nothing has the name yet.
+    ///
+    /// # Errors
+    /// Also when something has it, which is left as it is.
+    pub fn keep_new(mut self) -> io::Result<()> {
+        self.settle(usual_mode())?;
+        let folder = folder_of(&self.target).to_owned();
+        self.take_name(Over::Nothing)?;
+        File::open(folder)?.sync_all()
+    }
+
     fn keep_with(mut self, mode: u32) -> io::Result<()> {
         self.settle(mode)?;
         let folder = folder_of(&self.target).to_owned();

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod allow;
 pub(crate) mod attest;
 mod completions;
 mod dbom;
@@ -14,12 +15,14 @@ mod pack;
 pub(crate) mod package;
 mod part;
 mod pipe;
+mod policy;
 mod run;
 mod schema;
 mod step;
 pub(crate) mod store;
 mod stream_window;
 mod transform;
+mod trust;
 mod validate;
 mod verify;
 
@@ -66,6 +69,12 @@ enum Command {
     /// Make, check and compare data bills of materials
     #[command(subcommand)]
     Dbom(dbom::DbomCommand),
+    /// Say who is trusted: trusted roots of authorities
+    #[command(subcommand)]
+    Trust(trust::TrustCommand),
+    /// Say who may sign which data
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     Doctor(doctor::Doctor),
     Schema(schema::Schema),
     Completions(completions::Completions),
@@ -107,6 +116,8 @@ impl Makoto {
             Command::Validate(command) => command.run(output),
             Command::Lineage(command) => command.run(output),
             Command::Dbom(command) => command.run(output),
+            Command::Trust(command) => command.run(output),
+            Command::Policy(command) => command.run(output),
             Command::Doctor(command) => command.run(output),
             Command::Schema(command) => command.run(),
             Command::Completions(command) => command.run(),
