@@ -108,7 +108,7 @@ impl Allow {
         let bytes = read(&self.policy, Limits::DEFAULT.toml_bytes)?;
         let policy = self.understood(&bytes)?;
         let entry = match &self.from {
-            Some(bundle) => self.from_bundle(bundle, &policy)?,
+            Some(bundle) => self.signer_of(bundle, &policy)?,
             None => self.typed()?,
         };
         let text = String::from_utf8_lossy(&bytes);
@@ -201,7 +201,7 @@ impl Allow {
     }
 
     /// The signer that a bundle names, if its signature holds and the person agrees.
-    fn from_bundle(&self, bundle: &Path, policy: &Policy) -> Result<Entry, Failure> {
+    fn signer_of(&self, bundle: &Path, policy: &Policy) -> Result<Entry, Failure> {
         let bytes = read(bundle, Limits::DEFAULT.sidecar_bytes)?;
         let refuse = |why: &str| Failure::contradiction(format!("{}: {why}", shown(bundle)));
         let documents = Attestation::documents(&bytes).map_err(|error| Failure::of(&error))?;
