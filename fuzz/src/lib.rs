@@ -10,6 +10,8 @@ use makoto::key::{PublicKey, SigningKey};
 use makoto::limits::Limits;
 use makoto::manifest::Manifest;
 use makoto::merkle::{verify_consistency, verify_inclusion};
+use makoto::pem;
+use makoto::policy::Policy;
 use makoto::record::{Encoding, Format, Quote, Records, Settings};
 use makoto::report::{Level, Verdict};
 use makoto::secret::{MASK, Masker};
@@ -179,5 +181,40 @@ pub fn envelopes(data: &[u8]) {
         // Only the leaf is written, and with it no hint.
         expected.unverified_signatures[0].certificates.truncate(1);
         assert_eq!(Envelope::find(&bundle), Some(Ok(expected)));
+    }
+}
+
+/// A policy is read or refused with a reason; its rules are for whole names, whatever these are.
+pub fn policies(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    match Policy::read(data, &Limits::DEFAULT) {
+        Err(problems) => {
+            let lines = 1 + data.iter().filter(|byte| **byte == b'\n').count();
+            let in_file = |line: usize| (1..=lines).contains(&line);
+            assert!(!problems.is_empty());
+            assert!(problems.iter().all(|one| one.line.is_none_or(in_file)));
+        }
+        Ok(policy) => {
+            assert_eq!(policy.digest(), Digest::of(data));
+            for rule in policy.rules() {
+                let literal = rule.name().as_str();
+                let is_long = literal.len() > Limits::DEFAULT.matched_name_bytes;
+                assert!(is_long || policy.rules_named(literal).contains(&rule));
+                assert!(rule.signer_threshold() > 0 && rule.tsa_threshold() > 0);
+            }
+            let _ = policy.rules_named(&text);
+            assert!(policy.rules_at("../up").is_empty());
+        }
+    }
+    let _ = pem::certificates(data, &Limits::DEFAULT);
+    if let Ok(keys) = pem::public_keys(data, &Limits::DEFAULT) {
+        let written = keys
+            .iter()
+            .map(|key| pem::to_pem("PUBLIC KEY", key.to_spki_der()));
+        let written = written.collect::<String>();
+        assert_eq!(
+            pem::public_keys(written.as_bytes(), &Limits::DEFAULT),
+            Ok(keys)
+        );
     }
 }

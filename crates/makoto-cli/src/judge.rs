@@ -16,7 +16,7 @@ use crate::catalog::{CatalogArgs, folder_of};
 use crate::clock;
 use crate::failure::Failure;
 use crate::object;
-use crate::trust::load_trust;
+use crate::trust::to_judge_by;
 
 /// By what data is judged.
 #[derive(Debug, Clone, Args)]
@@ -62,7 +62,7 @@ impl<'a> Judge<'a> {
             let folder = folder.canonicalize().map_err(|error| {
                 Failure::usage(format!("cannot read the policy's folder: {error}"))
             })?;
-            let trust = load_trust(policy)?;
+            let trust = to_judge_by(policy, &now)?;
             Ok::<_, Failure>(Court { trust, folder })
         });
         Ok(Self {

@@ -1,74 +1,311 @@
-//! Reading what a policy names: its trusted root and keys.
+//! A policy with the files that it names.
 
-use std::path::Path;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
+use makoto::datetime::DateTime;
 use makoto::digest::Digest;
 use makoto::key::PublicKey;
 use makoto::limits::Limits;
-use makoto::policy::Policy;
-use makoto::trusted_root::TrustedRoot;
-use makoto::verify::Trust;
-use makoto_data::read_limited;
+use makoto::pem;
+use makoto::policy::{Policy, Rule, SignerRule};
+use makoto::problem::Problem;
+use makoto::report::Level;
+use makoto::trusted_root::{Authority, TrustedRoot};
+use makoto_data::{NewFile, read_limited};
 
-use crate::catalog::folder_of;
 use crate::failure::Failure;
 use crate::screen::Plain;
 
-/// Reads the policy at `path`, and what it names relative to its folder.
-pub(crate) fn load_trust(path: &Path) -> Result<Trust, Failure> {
-    let policy = read_policy(path)?;
-    let folder = folder_of(path);
-    let name = policy.trusted_root().ok_or_else(|| {
-        Failure::usage(format!("{} names no trusted-root", shown(path)))
-            .hint("write one with `makoto trust init`, and name it there")
-    })?;
-    let root_path = folder.join(name);
-    let bytes = read(&root_path, Limits::DEFAULT.document_bytes)?;
-    let root = TrustedRoot::from_json(&bytes)
-        .map_err(|error| Failure::of(&error).about(&shown(&root_path)))?;
-    let keys = match policy.trusted_keys() {
-        Some(name) => read_keys(&folder.join(name))?,
-        None => Vec::new(),
-    };
-    Trust::new(policy, root, Digest::of(&bytes), keys)
-        .map_err(|error| Failure::of(&error).about(&shown(path)))
+/// A policy with its trusted root and keys, and everything that is wrong with them.
+#[derive(Debug)]
+pub(crate) struct Trust {
+    pub(crate) policy: Policy,
+    pub(crate) root: Option<TrustedRoot>,
+    /// SHA-256 of the trusted root's bytes.
+    root_digest: Option<Digest>,
+    pub(crate) keys: Vec<PublicKey>,
+    /// What makes it unusable.
+    pub(crate) problems: Vec<Problem>,
+    /// What is surely not meant.
+    pub(crate) warnings: Vec<Problem>,
 }
 
-/// Reads a policy.
-pub(crate) fn read_policy(path: &Path) -> Result<Policy, Failure> {
-    let bytes = read(path, Limits::DEFAULT.toml_bytes)?;
-    Policy::read(&bytes, &Limits::DEFAULT).map_err(|problems| {
-        let told = problems.iter().take(10).map(|problem| match problem.line {
-            Some(line) => format!("line {line}: {}", problem.message),
-            None => problem.message.clone(),
-        });
-        let told: Vec<_> = told.collect();
-        Failure::usage(told.join("; ")).about(&shown(path))
+/// The bytes of a file that a person named.
+pub(crate) fn read(path: &Path, most: usize) -> Result<Vec<u8>, Failure> {
+    read_limited(path, most)?.ok_or_else(|| {
+        Failure::usage(format!("{} is not there", shown(path)))
+            .hint("check the path; it is taken from the folder you are in")
     })
 }
 
-/// Reads every public key of a PEM file.
-pub(crate) fn read_keys(path: &Path) -> Result<Vec<PublicKey>, Failure> {
-    const END: &str = "-----END PUBLIC KEY-----";
-    let bytes = read(path, Limits::DEFAULT.document_bytes)?;
-    let text = String::from_utf8_lossy(&bytes);
-    let mut keys = Vec::new();
-    let mut rest = text.trim();
-    while !rest.is_empty() {
-        let end = rest.find(END).map_or(rest.len(), |at| at + END.len());
-        let key = PublicKey::from_spki_pem(rest[..end].trim().as_bytes())
-            .map_err(|error| Failure::of(&error).about(&shown(path)))?;
-        keys.push(key);
-        rest = rest[end..].trim_start();
-    }
-    Ok(keys)
+/// Writes a file that is not there yet.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let write = || {
+        let mut file = NewFile::at(path)?;
+        file.file().write_all(bytes)?;
+        file.keep_new_by_umask()
+    };
+    write().map_err(|error: std::io::Error| {
+        let failure = Failure::usage(format!("cannot write {}: {error}", shown(path)));
+        match error.kind() {
+            std::io::ErrorKind::AlreadyExists => failure.hint(
+                "what is trusted is not overwritten: name another file with --out, or move that one away",
+            ),
+            _ => failure,
+        }
+    })
 }
 
-fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Failure> {
-    read_limited(path, limit)?
-        .ok_or_else(|| Failure::usage(format!("there is no file {}", shown(path))))
-}
-
-fn shown(path: &Path) -> String {
+/// A path for a message.
+pub(crate) fn shown(path: &Path) -> String {
     Plain(&path.to_string_lossy()).to_string()
+}
+
+/// The path of a file that a policy names.
+pub(crate) fn beside(policy: &Path, file: &str) -> PathBuf {
+    policy.parent().unwrap_or(Path::new("")).join(file)
+}
+
+/// Reads the policy at `path` with everything that it names, to judge by.
+pub(crate) fn to_judge_by(path: &Path, now: &DateTime) -> Result<makoto::verify::Trust, Failure> {
+    let bytes = read(path, Limits::DEFAULT.toml_bytes)?;
+    let policy = Policy::read(&bytes, &Limits::DEFAULT).map_err(|wrong| unusable(path, &wrong))?;
+    let text = String::from_utf8_lossy(&bytes);
+    let trust = Trust::load(path, policy, &text, now);
+    if !trust.problems.is_empty() {
+        return Err(unusable(path, &trust.problems));
+    }
+    let (Some(root), Some(digest)) = (trust.root, trust.root_digest) else {
+        return Err(
+            Failure::usage(format!("{} names no trusted-root", shown(path)))
+                .hint("write one with `makoto trust init`, and name it there"),
+        );
+    };
+    makoto::verify::Trust::new(trust.policy, root, digest, trust.keys)
+        .map_err(|error| Failure::of(&error).about(&shown(path)))
+}
+
+/// A policy that is not used, with what is wrong with it.
+fn unusable(path: &Path, problems: &[Problem]) -> Failure {
+    const SHOWN: usize = 5;
+    let told = problems
+        .iter()
+        .take(SHOWN)
+        .map(|problem| match problem.line {
+            Some(line) => format!("line {line}: {}", problem.message),
+            None => problem.message.clone(),
+        });
+    let told: Vec<_> = told.collect();
+    let more = match problems.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    Failure::usage(format!("{}: {}{more}", shown(path), told.join("; "))).hint(format!(
+        "`makoto policy check {}` shows everything",
+        shown(path)
+    ))
+}
+
+impl Trust {
+    /// Takes a policy with the files that it names. What is wrong with them is told with the line
+    /// of the policy.
+    pub(crate) fn load(path: &Path, policy: Policy, text: &str, now: &DateTime) -> Self {
+        let mut trust = Self {
+            root: None,
+            root_digest: None,
+            keys: Vec::new(),
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            policy,
+        };
+        let line = |key: &str| {
+            let starts = |line: &str| line.trim_start().starts_with(key);
+            text.lines().position(starts).map(|index| index + 1)
+        };
+        if let Some(file) = trust.policy.trusted_root() {
+            let file = beside(path, file);
+            match read_root(&file) {
+                Ok((root, digest)) => {
+                    trust.root = Some(root);
+                    trust.root_digest = Some(digest);
+                }
+                Err(message) => trust.problem(line("trusted-root"), message),
+            }
+        }
+        if let Some(file) = trust.policy.trusted_keys() {
+            let file = beside(path, file);
+            match read_keys(&file) {
+                Ok(keys) => trust.keys = keys,
+                Err(message) => trust.problem(line("trusted-keys"), message),
+            }
+        }
+        trust.check_keys(path, line("trusted-keys"));
+        trust.check_authorities(now, line("trusted-root"));
+        trust
+    }
+
+    fn problem(&mut self, line: Option<usize>, message: impl Into<String>) {
+        let message = message.into();
+        self.problems.push(Problem { line, message });
+    }
+
+    fn warn(&mut self, line: Option<usize>, message: impl Into<String>) {
+        let message = message.into();
+        self.warnings.push(Problem { line, message });
+    }
+
+    fn check_keys(&mut self, path: &Path, line: Option<usize>) {
+        let has = |id| self.keys.iter().any(|key| *key.id() == id);
+        let mut problems = Vec::new();
+        let mut named = Vec::new();
+        for rule in self.policy.rules() {
+            for signer in rule.signers() {
+                if let SignerRule::Key(key) = signer {
+                    named.push(key.id());
+                    if !has(key.id()) {
+                        let message = format!(
+                            "{signer} is not among the trusted keys: add its PEM with `makoto policy allow --key PUB`"
+                        );
+                        problems.push((Some(rule.line()), message));
+                    }
+                }
+            }
+        }
+        for set in self.policy.key_sets() {
+            named.push(set.key);
+            if !has(set.key) {
+                let message = format!(
+                    "key sha256:{} of the key set {:?} is not among the trusted keys",
+                    set.key, set.name
+                );
+                problems.push((line, message));
+            }
+            let file = beside(path, &set.file);
+            if !file.is_file() {
+                let message = format!(
+                    "{} of the key set {:?} is not there",
+                    shown(&file),
+                    set.name
+                );
+                problems.push((line, message));
+            }
+        }
+        let idle: Vec<_> = self
+            .keys
+            .iter()
+            .filter(|key| !named.contains(key.id()))
+            .map(|key| format!("key {} decides nothing: no rule names it", key.key_id()))
+            .collect();
+        for (line, message) in problems {
+            self.problem(line, message);
+        }
+        for message in idle {
+            self.warn(line, message);
+        }
+    }
+
+    fn check_authorities(&mut self, now: &DateTime, line: Option<usize>) {
+        if self.policy.rules().is_empty() {
+            self.warn(None, "has no [[dataset]], so nothing is trusted: add a signer with `makoto policy allow`");
+        }
+        let Some(root) = self.root.clone() else {
+            return;
+        };
+        let all = root.certificate_authorities().iter();
+        for authority in all.chain(root.timestamp_authorities()) {
+            if let Some(end) = ended(authority, now) {
+                let message = format!(
+                    "authority {:?} is trusted until {end} only: what was signed later is not",
+                    authority.id()
+                );
+                self.warn(line, message);
+            }
+        }
+        let rules: Vec<Rule> = self.policy.rules().to_vec();
+        for rule in &rules {
+            self.check_rule(rule, &root);
+        }
+    }
+
+    fn check_rule(&mut self, rule: &Rule, root: &TrustedRoot) {
+        let at = Some(rule.line());
+        let name = rule.name().as_str();
+        let cas = distinct(root.certificate_authorities());
+        for signer in rule.signers() {
+            let SignerRule::Certificate(certificate) = signer else {
+                continue;
+            };
+            match certificate.authority() {
+                Some(ca) if !cas.contains(&ca) => {
+                    let message = format!(
+                        "no certificate authority of the trusted root has the id {ca:?}, needed one of {}",
+                        listed(&cas)
+                    );
+                    self.problem(at, message);
+                }
+                None if cas.len() > 1 => {
+                    let message = format!(
+                        "{signer}: any of {} can say so; add ca = \"…\" for the one that should",
+                        listed(&cas)
+                    );
+                    self.warn(at, message);
+                }
+                None if cas.is_empty() => {
+                    self.problem(
+                        at,
+                        format!("{signer}: the trusted root has no certificate authority"),
+                    );
+                }
+                _ => {}
+            }
+        }
+        if rule.require() >= Level::L2 {
+            if rule.signers().is_empty() {
+                self.warn(at, format!("nobody may sign {name:?}, so nothing passes: add a signer with `makoto policy allow`"));
+            }
+            let tsas = distinct(root.timestamp_authorities());
+            if tsas.len() < rule.tsa_threshold() && !rule.certificate_time() {
+                let message = format!(
+                    "nothing can pass {name:?}: it needs the time of {} timestamp authorities, and the trusted root has {}",
+                    rule.tsa_threshold(),
+                    tsas.len()
+                );
+                self.warn(at, message);
+            }
+        }
+    }
+}
+
+fn read_root(file: &Path) -> Result<(TrustedRoot, Digest), String> {
+    let bytes = read(file, Limits::DEFAULT.document_bytes).map_err(|failure| failure.message)?;
+    TrustedRoot::from_json(&bytes)
+        .map(|root| (root, Digest::of(&bytes)))
+        .map_err(|error| format!("{}: {}", shown(file), Failure::of(&error).message))
+}
+
+fn read_keys(file: &Path) -> Result<Vec<PublicKey>, String> {
+    let bytes = read(file, Limits::DEFAULT.pem_bytes).map_err(|failure| failure.message)?;
+    pem::public_keys(&bytes, &Limits::DEFAULT).map_err(|error| format!("{} {error}", shown(file)))
+}
+
+fn ended<'a>(authority: &'a Authority, now: &DateTime) -> Option<&'a DateTime> {
+    let end = authority.valid_for.as_ref()?.end.as_ref()?;
+    (end < now).then_some(end)
+}
+
+/// Ids of authorities, each once.
+fn distinct(authorities: &[Authority]) -> Vec<&str> {
+    let mut ids: Vec<_> = authorities.iter().map(Authority::id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+fn listed(ids: &[&str]) -> String {
+    let ids: Vec<_> = ids.iter().map(|id| format!("{id:?}")).collect();
+    match ids.is_empty() {
+        true => "none that it has".to_owned(),
+        false => ids.join(", "),
+    }
 }

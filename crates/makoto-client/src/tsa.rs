@@ -131,7 +131,9 @@ impl Tsa {
             });
         }
         let found = response.headers().get(header::CONTENT_TYPE);
-        let found = found.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let found = found
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
         if found.split(';').next().map(str::trim) != Some(REPLY) {
             return Err(TsaError::Type {
                 url: self.url.to_string(),
@@ -145,7 +147,11 @@ impl Tsa {
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, TsaError> {
         let limit = Limits::DEFAULT.timestamp_bytes;
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.failed(&error))? {
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| self.failed(&error))?
+        {
             if body.len() + chunk.len() > limit {
                 let url = self.url.to_string();
                 return Err(TsaError::TooLarge { url, limit });

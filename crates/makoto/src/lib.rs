@@ -6,6 +6,7 @@
 //! signing key that the caller hands over. Reading datasets is `makoto-data`'s business.
 
 pub mod attestation;
+pub mod authority;
 pub mod canonical;
 pub mod certificate;
 pub mod chain;
@@ -24,6 +25,7 @@ pub mod lineage;
 pub mod manifest;
 pub mod merkle;
 pub mod pattern;
+pub mod pem;
 pub mod policy;
 pub mod predicate;
 pub mod problem;

@@ -121,6 +121,9 @@ pub struct Limits {
     /// Certificates of one chain, and those that come along with a signature or token. Real chains
     /// have four; finding a path among many of one name takes time that multiplies.
     pub chain_certificates: usize,
+    /// Bytes of a file of certificates or public keys. The largest chain has ten certificates, and
+    /// a policy names keys one by one.
+    pub pem_bytes: usize,
     /// Bytes of a timestamp token or of a timestamp authority's answer. One with a chain of four
     /// certificates has 8 KB.
     pub timestamp_bytes: usize,
@@ -187,6 +190,7 @@ impl Limits {
         row_inflation_floor: 4 << 30,
         certificate_bytes: 32 << 10,
         chain_certificates: 10,
+        pem_bytes: 1 << 20,
         timestamp_bytes: 128 << 10,
         key_bytes: 32 << 10,
         passphrase_bytes: 1 << 10,

@@ -57,3 +57,8 @@ fn a_proof_that_holds_does_so_for_one_leaf_and_root_only() {
 fn a_bundle_that_is_written_is_read_as_the_same() {
     run("envelopes", targets::envelopes);
 }
+
+#[test]
+fn a_policy_is_for_whole_names_and_is_refused_with_reasons() {
+    run("policies", targets::policies);
+}

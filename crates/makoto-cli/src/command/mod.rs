@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod allow;
 pub(crate) mod attest;
 mod completions;
 mod dbom;
@@ -15,12 +16,14 @@ mod pack;
 pub(crate) mod package;
 mod part;
 mod pipe;
+mod policy;
 mod run;
 mod schema;
 mod step;
 pub(crate) mod store;
 mod stream_window;
 mod transform;
+mod trust;
 mod validate;
 mod verify;
 
@@ -70,6 +73,12 @@ enum Command {
     /// Make and show keys to sign with
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Say who is trusted: trusted roots of authorities
+    #[command(subcommand)]
+    Trust(trust::TrustCommand),
+    /// Say who may sign which data
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     Doctor(doctor::Doctor),
     Schema(schema::Schema),
     Completions(completions::Completions),
@@ -112,6 +121,8 @@ impl Makoto {
             Command::Lineage(command) => command.run(output),
             Command::Dbom(command) => command.run(output),
             Command::Key(command) => command.run(output),
+            Command::Trust(command) => command.run(output),
+            Command::Policy(command) => command.run(output),
             Command::Doctor(command) => command.run(output),
             Command::Schema(command) => command.run(),
             Command::Completions(command) => command.run(),

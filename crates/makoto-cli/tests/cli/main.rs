@@ -40,6 +40,7 @@ mod package_hostile;
 mod parameters;
 mod parquet;
 mod pipe;
+mod policy;
 mod records;
 mod rows;
 mod run;

@@ -61,8 +61,8 @@ document! {
         optional lineage: LineageRule = "lineage",
         /// How many steps back a full history goes; to its origins when absent.
         optional depth: Count = "depth",
-        /// Who may sign.
-        optional signers: NonEmpty<SignerEntry> = "signers",
+        /// Who may sign; nobody when empty. Needed from L2 on.
+        optional signers: Vec<SignerEntry> = "signers",
         /// Sources that origins may name; any when absent.
         optional sources: NonEmpty<SourcePattern> = "sources",
         /// How many distinct signers are needed.
@@ -181,6 +181,12 @@ fn only_known_sections(file: &PolicyFile, at: &At<'_>, findings: &mut Findings) 
 
 fn only_known_keys(entry: &DatasetEntry, at: &At<'_>, findings: &mut Findings) {
     refuse::<DatasetEntry>(&entry.extra, at, findings);
+    // Signers that could not be read are no missing ones.
+    let is_missing = entry.signers.is_none() && !findings.failed();
+    if is_missing && entry.require != RequiredLevel::L1 {
+        let message = "is missing, needed who may sign; `makoto policy allow` adds a signer";
+        findings.contradiction(&at.field("signers"), message);
+    }
 }
 
 fn only_known_in_key_set(entry: &KeySetEntry, at: &At<'_>, findings: &mut Findings) {

@@ -74,7 +74,7 @@ impl Rule {
         self.depth
     }
 
-    /// Who may sign. Nobody else may.
+    /// Who may sign. Nobody else may; with none, nothing signed by anybody passes.
     pub fn signers(&self) -> &[SignerRule] {
         &self.signers
     }
@@ -140,16 +140,16 @@ impl Rule {
             own.or(default).map_or(1, |count| count.0 as usize)
         };
         let hosts = entry.ref_hosts.as_ref().or(file.ref_hosts.as_ref());
-        let signers = entry.signers.as_ref().map(|signers| signers.as_slice());
         Self {
             name: entry.name.clone(),
             paths: entry.paths.clone().unwrap_or_default(),
             require,
             lineage: entry.lineage.unwrap_or(otherwise),
             depth: entry.depth.map(|depth| depth.0 as usize),
-            signers: signers
-                .unwrap_or_default()
+            signers: entry
+                .signers
                 .iter()
+                .flatten()
                 .filter_map(SignerRule::of)
                 .collect(),
             signer_threshold: count(entry.signer_threshold, file.signer_threshold),
@@ -186,11 +186,6 @@ impl Rule {
         if self.depth.is_some() && self.lineage != LineageRule::Full {
             let message = "is for lineage = \"full\" only";
             findings.contradiction(&at.field("depth"), message);
-        }
-        // Signers that could not be read are no missing ones.
-        if require >= Level::L2 && self.signers.is_empty() && !findings.failed() {
-            let message = "is missing, needed who may sign; `makoto policy allow` adds a signer";
-            findings.contradiction(&at.field("signers"), message);
         }
         let place = at.field("signers");
         let mut keys = Vec::new();
