@@ -21,6 +21,7 @@ mod passphrase;
 mod pattern;
 mod progress;
 mod screen;
+mod sealing;
 mod secret_file;
 mod selection;
 mod signals;

@@ -274,7 +274,7 @@ fn a_policy_that_cannot_be_used_says_why_before_anything_is_read() {
     }
     sandbox
         .makoto(&["verify", "data/orders.csv", "--policy", "gone.toml"])
-        .ends(2, &["there is no file gone.toml"]);
+        .ends(2, &["gone.toml is not there"]);
     sandbox
         .makoto(&["verify", "data/orders.csv", "--at", "2026-01-01T00:00:00Z"])
         .ends(2, &["--policy"]);
