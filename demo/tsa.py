@@ -1,8 +1,8 @@
 """A timestamp authority (RFC 3161) on this machine, by openssl.
 
 Makes a certificate authority and a timestamp authority under it in FOLDER if they are not there,
-and answers on a free port of the loopback interface until it is ended. The port is written to
-FOLDER/port when it answers.
+and answers on a free port of the loopback interface, in the background, until it is ended:
+kill "$(cat FOLDER/pid)". Prints its URL, which is in FOLDER/url as well.
 
 usage: python3 demo/tsa.py FOLDER
 """
@@ -12,8 +12,12 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 
 FOLDER = os.path.abspath(sys.argv[1])
+
+# Seconds after which it ends by itself.
+LONGEST = 3600
 
 CONFIG = """
 [req]
@@ -88,11 +92,24 @@ class Answer(http.server.BaseHTTPRequestHandler):
 def main():
     make()
     server = http.server.HTTPServer(("127.0.0.1", 0), Answer)
-    port = os.path.join(FOLDER, "port")
-    with open(port + ".new", "w", encoding="ascii") as file:
-        file.write(str(server.server_port))
-    os.rename(port + ".new", port)
-    server.serve_forever()
+    url = f"http://127.0.0.1:{server.server_port}/"
+    with open(os.path.join(FOLDER, "url"), "w", encoding="ascii") as file:
+        file.write(url)
+    child = os.fork()
+    if child:
+        with open(os.path.join(FOLDER, "pid"), "w", encoding="ascii") as file:
+            file.write(str(child))
+        print(url)
+        return
+    os.setsid()
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):
+        os.dup2(nowhere, stream)
+    # Nobody who forgets to end it has it for ever.
+    server.timeout = 1
+    end = time.monotonic() + LONGEST
+    while time.monotonic() < end:
+        server.handle_request()
 
 
 main()

@@ -99,6 +99,7 @@ fn lines_match(patterns: &[String], lines: &[&str]) -> bool {
 fn run(document: &str) {
     let text = std::fs::read_to_string(root().join(document)).expect("a document");
     let folder = tempfile::tempdir().expect("a temporary folder");
+    std::os::unix::fs::symlink(root().join("demo"), folder.path().join("demo")).expect("a link");
     let binary = Path::new(env!("CARGO_BIN_EXE_makoto"));
     let path = std::env::var("PATH").expect("a PATH");
     // The Python of this project has what the pages use; see scripts/prepare.

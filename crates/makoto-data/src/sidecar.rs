@@ -311,7 +311,7 @@ impl Sidecar {
 
 /// What a file holds when an envelope comes around a statement that it has: nothing is lost of
 /// the statement, which is in the envelope byte for byte. `None` when it has this one already.
-pub(crate) fn with_envelope(
+fn with_envelope(
     path: &Path,
     there: &[u8],
     envelope: &[u8],

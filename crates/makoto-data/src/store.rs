@@ -30,7 +30,7 @@ use makoto::statement::Statement;
 use crate::error::DataError;
 use crate::new_file::{NewFile, folder_of, is_temporary};
 use crate::place::{Located, Place};
-use crate::sidecar::{SidecarError, lock_folder, read_limited, with_envelope, writing};
+use crate::sidecar::{SidecarError, lock_folder, read_limited, writing};
 
 mod many;
 
@@ -489,11 +489,31 @@ fn joined(
     if let Some((_, other)) = lines.iter().find(|(_, one)| one.id != attestation.id) {
         return Err(damaged(format!("holds the statement sha256:{}", other.id)));
     }
+    let document = one_line(document);
+    let is_bare = attestation.envelope.is_none();
     // A statement without an envelope is in every envelope of the same id, byte for byte.
-    if attestation.envelope.is_none() {
+    if is_bare || lines.iter().any(|(line, _)| one_line(line) == document) {
         return Ok(None);
     }
-    Ok(with_envelope(object, there, document, attestation.id)?)
+    let mut bytes = Vec::new();
+    for (line, one) in lines {
+        let is_bare = one.envelope.is_none();
+        // Its white space is part of its id, so it can be no line of several. Nothing is lost:
+        // the envelope that comes holds the same bytes.
+        if is_bare && line.contains(&b'\n') {
+            continue;
+        }
+        bytes.extend(one_line(line));
+        bytes.push(b'\n');
+    }
+    bytes.extend(document);
+    bytes.push(b'\n');
+    let limit = Limits::DEFAULT.sidecar_bytes;
+    if bytes.len() > limit {
+        let path = object.to_owned();
+        return Err(SidecarError::TooLarge { path, limit }.into());
+    }
+    Ok(Some(bytes))
 }
 
 /// The same JSON on one line: outside strings, which hold none, a line end is only white space.

@@ -1,7 +1,7 @@
 //! Asking an authority for a timestamp, and what it answered.
 
 use der::asn1::{Int, OctetString};
-use der::{Decode as _, Encode as _, Length, Tag};
+use der::{Decode as _, Encode as _, Length, Tag, Tagged as _};
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
 use super::asn1::{self, MessageImprint, TimeStampReq, TimeStampResp, TstInfo};
@@ -61,10 +61,19 @@ pub enum ResponseError {
     Token(#[from] TimestampError),
 }
 
+/// PKIStatusInfo { status granted(0) }
+const GRANTED: [u8; 5] = [0x30, 0x03, 0x02, 0x01, 0x00];
+
 /// The token in an answer that was granted; other bytes as they are. Does not verify anything.
 ///
 /// A Sigstore bundle holds whole answers (`TimeStampResp`), other formats the token alone.
 pub(crate) fn token_of(bytes: Vec<u8>) -> Vec<u8> {
+    // As `answer_with` writes it, whatever the token is: what was read is written as it was.
+    let whole = der::asn1::AnyRef::from_der(&bytes).ok();
+    let body = whole.filter(|whole| whole.tag() == Tag::Sequence);
+    if let Some(token) = body.and_then(|body| body.value().strip_prefix(&GRANTED[..])) {
+        return token.to_vec();
+    }
     let answer = TimeStampResp::from_der(&bytes).ok();
     let answer = answer.filter(|answer| answer.status.status <= 1);
     let token = answer.and_then(|answer| answer.time_stamp_token);
@@ -73,8 +82,6 @@ pub(crate) fn token_of(bytes: Vec<u8>) -> Vec<u8> {
 
 /// The answer that granted a token, as a Sigstore bundle holds it.
 pub(crate) fn answer_with(token: &[u8]) -> Vec<u8> {
-    // PKIStatusInfo { status granted(0) }
-    const GRANTED: [u8; 5] = [0x30, 0x03, 0x02, 0x01, 0x00];
     let body = [&GRANTED, token].concat();
     let length = Length::try_from(body.len()).and_then(|length| length.to_der());
     [
