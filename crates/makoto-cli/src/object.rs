@@ -7,7 +7,7 @@ use makoto::json::{Json, Object as Members};
 use makoto::limits::Limits;
 use makoto::statement::Times;
 use makoto_data::{Existing, Progress, Sidecar, Stream, Written};
-use makoto_objects::{Condition, Object, ObjectError, ObjectUrl, Store};
+use makoto_objects::{Condition, Object, ObjectError, ObjectUrl, Service, Store};
 
 use crate::dataset::{BadRecords, Measured, RecordArgs};
 use crate::failure::Failure;
@@ -119,12 +119,16 @@ impl From<ObjectError> for Failure {
     fn from(error: ObjectError) -> Self {
         let failure = Self::of(&error);
         match error {
-            ObjectError::PlainHttp { .. } => failure
-                .hint("give an https endpoint, or set AWS_ALLOW_HTTP=true on a network that you trust"),
-            ObjectError::Settings(_) | ObjectError::Denied { .. } => failure.hint(
-                "credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the server from AWS_ENDPOINT_URL and AWS_REGION",
+            ObjectError::PlainHttp { allow, .. } => failure.hint(format!(
+                "give an https endpoint, or set {allow}=true on a network that you trust"
+            )),
+            ObjectError::Denied { url, .. } => failure.hint(settings_of(url.service())),
+            ObjectError::NotFound(url) => {
+                failure.hint(format!("check bucket and key; {}", settings_of(url.service())))
+            }
+            ObjectError::Settings(_) => failure.hint(
+                "settings come from the environment: AWS_… and the profile files for s3://, GOOGLE_… for gs://, AZURE_… for az://",
             ),
-            ObjectError::NotFound(_) => failure.hint("check bucket, key and AWS_ENDPOINT_URL"),
             ObjectError::Changed(_) => {
                 failure.hint("wait until nothing writes to it, then run the command again")
             }
@@ -133,6 +137,21 @@ impl From<ObjectError> for Failure {
                 failure.hint("nothing was written; run the command again when the store is well")
             }
             ObjectError::Url { .. } | ObjectError::TooLarge { .. } => failure,
+        }
+    }
+}
+
+/// Where the settings of a service come from.
+const fn settings_of(service: Service) -> &'static str {
+    match service {
+        Service::Amazon => {
+            "credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, the server from AWS_ENDPOINT_URL and AWS_REGION"
+        }
+        Service::Google => {
+            "credentials come from the file that GOOGLE_APPLICATION_CREDENTIALS names, the server from STORAGE_EMULATOR_HOST"
+        }
+        Service::Azure => {
+            "credentials come from AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT_NAME with AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN"
         }
     }
 }

@@ -22,8 +22,10 @@ pub enum ObjectError {
     PlainHttp {
         /// The endpoint.
         endpoint: String,
+        /// The setting that would allow it.
+        allow: &'static str,
     },
-    /// The settings in the environment are not valid.
+    /// The settings in the environment or in a profile are not valid.
     #[error("the object store cannot be set up: {0}")]
     Settings(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// There is no such object.
@@ -64,6 +66,11 @@ pub enum ObjectError {
 }
 
 impl ObjectError {
+    /// Settings of which `why` says what is wrong.
+    pub(crate) fn settings(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Settings(why.into())
+    }
+
     /// What an error of the store means for `what` was done with the object at `url`.
     pub(crate) fn of(what: &'static str, url: &ObjectUrl) -> impl FnOnce(Error) -> Self {
         let url = url.clone();
@@ -78,6 +85,15 @@ impl ObjectError {
                 url,
                 source: Box::new(other),
             },
+        }
+    }
+
+    /// What it means for an object that was there. One that was replaced may be gone with its
+    /// version.
+    pub(crate) fn while_it_is_read(self) -> Self {
+        match self {
+            Self::NotFound(url) => Self::Changed(url),
+            other => other,
         }
     }
 }

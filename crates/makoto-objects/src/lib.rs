@@ -4,12 +4,17 @@
 //! A crate of its own, because whoever links it links HTTP, TLS and an async runtime. None of
 //! that is seen from outside: every call blocks. The environment is an argument.
 
+mod amazon;
+mod azure;
+mod environment;
 mod error;
+mod google;
 mod object;
+mod profile;
 mod store;
 mod url;
 
 pub use error::ObjectError;
 pub use object::{Object, Reader};
 pub use store::{Condition, Small, Store};
-pub use url::ObjectUrl;
+pub use url::{ObjectUrl, Service};

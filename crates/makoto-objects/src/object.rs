@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use bytes::{Buf as _, Bytes};
 use makoto::limits::Limits;
-use object_store::aws::AmazonS3;
-use object_store::{GetOptions, ObjectStore as _};
+use object_store::{GetOptions, ObjectStore};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
@@ -20,7 +19,7 @@ use crate::url::ObjectUrl;
 #[derive(Debug, Clone)]
 pub struct Object {
     url: ObjectUrl,
-    bucket: Arc<AmazonS3>,
+    bucket: Arc<dyn ObjectStore>,
     size: u64,
     etag: Option<String>,
     runtime: Handle,
@@ -92,7 +91,9 @@ impl Object {
             .with_version(self.url.version().map(str::to_owned))
             .with_if_match(self.etag.clone());
         let found = self.bucket.get_opts(self.url.key(), options).await;
-        let found = found.map_err(ObjectError::of(what, &self.url))?;
+        let found = found
+            .map_err(ObjectError::of(what, &self.url))
+            .map_err(ObjectError::while_it_is_read)?;
         // A store that knows no conditions answers all the same.
         if found.meta.e_tag != self.etag || found.meta.size != self.size {
             return Err(ObjectError::Changed(self.url));

@@ -1,31 +1,25 @@
 //! A client of object stores: where it may connect, how long it waits, and small objects.
 
+use std::collections::HashMap;
 use std::future::Future;
-use std::net::IpAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use makoto::limits::Limits;
-use object_store::aws::{AmazonS3, AmazonS3Builder};
-use object_store::{
-    ClientOptions, GetOptions, GetResult, ObjectStore as _, PutMode, PutOptions, RetryConfig,
-    UpdateVersion,
-};
+use object_store::{GetOptions, GetResult, ObjectStore, PutMode, PutOptions, UpdateVersion};
 use tokio::runtime::{Builder, Runtime};
 
+use crate::environment::Environment;
 use crate::error::ObjectError;
-use crate::url::ObjectUrl;
+use crate::url::{ObjectUrl, Service};
+use crate::{amazon, azure, google};
 
-/// Settings that would let anyone on the way read or change what passes. Plain http is decided
-/// by the endpoint.
-const NOT_TAKEN: [&str; 2] = ["AWS_ALLOW_HTTP", "AWS_ALLOW_INVALID_CERTIFICATES"];
-
-/// A client of S3 and of stores that speak its protocol.
+/// A client of object stores.
 #[derive(Debug)]
 pub struct Store {
     runtime: Runtime,
-    settings: AmazonS3Builder,
+    environment: Environment,
+    /// Clients by what they are clients of, so that connections and tokens are used again.
+    clients: Mutex<HashMap<(Service, String), Arc<dyn ObjectStore>>>,
 }
 
 /// A small object, and which one of its place it is.
@@ -46,57 +40,33 @@ pub enum Condition {
 }
 
 impl Store {
-    /// A client with the settings of an environment: `AWS_ACCESS_KEY_ID`,
-    /// `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_REGION`, `AWS_ENDPOINT_URL`, those of
-    /// roles in containers and of web identities, and otherwise the machine's own role.
+    /// A client with the settings of an environment. A store is set up when an object of it is
+    /// asked for, and what is wrong with its settings is told then:
+    ///
+    /// - S3: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_REGION`,
+    ///   `AWS_ENDPOINT_URL`, those of roles in containers and of web identities, then the profile
+    ///   `AWS_PROFILE` in `~/.aws`, and otherwise the machine's own role;
+    /// - Google: `GOOGLE_APPLICATION_CREDENTIALS`, `GOOGLE_SERVICE_ACCOUNT_KEY`,
+    ///   `STORAGE_EMULATOR_HOST`, and otherwise the machine's own role;
+    /// - Azure: `AZURE_STORAGE_CONNECTION_STRING`, or `AZURE_STORAGE_ACCOUNT_NAME` with
+    ///   `AZURE_STORAGE_ACCOUNT_KEY`, `AZURE_STORAGE_SAS_TOKEN`, those of applications and of
+    ///   web identities, and otherwise the machine's own role.
     ///
     /// # Errors
-    /// [`ObjectError::PlainHttp`] for an endpoint that is neither https nor on this machine,
-    /// unless `AWS_ALLOW_HTTP` is `true`; [`ObjectError::Settings`].
+    /// [`ObjectError::Settings`].
     pub fn new(
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ObjectError> {
-        let limits = Limits::DEFAULT;
-        let aws: Vec<_> = environment
-            .into_iter()
-            .filter(|(key, _)| key.starts_with("AWS_"))
-            .collect();
-        let is_plain = |(key, value): &&(String, String)| {
-            key.starts_with("AWS_ENDPOINT") && !value.to_ascii_lowercase().starts_with("https://")
-        };
-        let allowed = aws
-            .iter()
-            .any(|(key, value)| key == "AWS_ALLOW_HTTP" && value == "true");
-        let mut plain = aws.iter().filter(is_plain).map(|(_, endpoint)| endpoint);
-        if let (false, Some(endpoint)) = (allowed, plain.clone().find(|e| !is_on_this_machine(e))) {
-            let endpoint = endpoint.clone();
-            return Err(ObjectError::PlainHttp { endpoint });
-        }
-        let options = ClientOptions::new()
-            .with_allow_http(plain.next().is_some())
-            .with_connect_timeout(Duration::from_secs(limits.connect_seconds))
-            .with_timeout(Duration::from_secs(limits.request_seconds));
-        let retry = RetryConfig {
-            max_retries: limits.request_retries,
-            ..RetryConfig::default()
-        };
-        let mut settings = AmazonS3Builder::new()
-            .with_client_options(options)
-            .with_retry(retry);
-        for (key, value) in aws
-            .iter()
-            .filter(|(key, _)| !NOT_TAKEN.contains(&key.as_str()))
-        {
-            if let Ok(key) = key.to_ascii_lowercase().parse() {
-                settings = settings.with_config(key, value);
-            }
-        }
         let runtime = Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
-            .map_err(|error| ObjectError::Settings(Box::new(error)))?;
-        Ok(Self { runtime, settings })
+            .map_err(ObjectError::settings)?;
+        Ok(Self {
+            runtime,
+            environment: Environment::new(environment),
+            clients: Mutex::default(),
+        })
     }
 
     /// The small object at `url`; `None` when it is not there.
@@ -150,12 +120,25 @@ impl Store {
         put.map(drop).map_err(ObjectError::of("writing", url))
     }
 
-    pub(crate) fn bucket(&self, url: &ObjectUrl) -> Result<Arc<AmazonS3>, ObjectError> {
-        let settings = self.settings.clone().with_bucket_name(url.bucket());
-        let bucket = settings.build();
-        bucket
-            .map(Arc::new)
-            .map_err(|error| ObjectError::Settings(Box::new(error)))
+    /// A client of the bucket of `url`.
+    ///
+    /// # Errors
+    /// [`ObjectError::PlainHttp`] for an endpoint that is neither https nor on this machine,
+    /// unless `AWS_ALLOW_HTTP`, `GOOGLE_ALLOW_HTTP` or `AZURE_ALLOW_HTTP` is `true`;
+    /// [`ObjectError::Settings`].
+    pub(crate) fn bucket(&self, url: &ObjectUrl) -> Result<Arc<dyn ObjectStore>, ObjectError> {
+        let place = (url.service(), url.bucket().to_owned());
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&place) {
+            return Ok(Arc::clone(client));
+        }
+        let client = match url.service() {
+            Service::Amazon => amazon::client(&self.environment, url.bucket()),
+            Service::Google => google::client(&self.environment, url.bucket()),
+            Service::Azure => azure::client(&self.environment, url.bucket()),
+        }?;
+        clients.insert(place, Arc::clone(&client));
+        Ok(client)
     }
 
     pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
@@ -167,69 +150,87 @@ impl Store {
     }
 }
 
-/// Whether the host of a URL is this machine, where nobody is on the way.
-fn is_on_this_machine(endpoint: &str) -> bool {
-    let lower = endpoint.to_ascii_lowercase();
-    let rest = lower.strip_prefix("http://").unwrap_or(&lower);
-    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
-    if authority.contains('@') {
-        return false;
-    }
-    let host = match authority.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => authority.split(':').next().unwrap_or_default(),
-    };
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn refused(settings: &[(&str, &str)]) -> bool {
+    fn refused(url: &str, settings: &[(&str, &str)]) -> bool {
         let settings = settings.iter();
         let settings = settings.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        matches!(Store::new(settings), Err(ObjectError::PlainHttp { .. }))
+        let store = Store::new(settings).expect("a runtime");
+        let url = ObjectUrl::parse(url).expect("a URL").expect("an object");
+        matches!(store.bucket(&url), Err(ObjectError::PlainHttp { .. }))
     }
 
-    #[test]
-    fn plain_http_is_spoken_on_this_machine_only_unless_allowed() {
-        for here in [
-            "http://127.0.0.1:7070",
-            "http://localhost",
-            "http://[::1]:9/x",
-            "https://far",
-        ] {
-            assert!(!refused(&[("AWS_ENDPOINT_URL", here)]), "{here}");
-        }
-        for far in [
-            "http://far",
-            "HTTP://far",
-            "http://127.0.0.1.far",
-            "http://127.0.0.1@far",
-            "http://localhost.far:80",
-            "http://far/localhost",
-            "http://far#@127.0.0.1",
-            "far",
-            "http://10.0.0.1",
-            "http://0.0.0.0",
-        ] {
-            for key in [
+    /// Settings that say where requests to a service go, and the one that allows plain http.
+    const PLACES: [(&str, &[&str], &str); 3] = [
+        (
+            "s3://bucket/key",
+            &[
                 "AWS_ENDPOINT_URL",
                 "AWS_ENDPOINT_URL_S3",
                 "AWS_ENDPOINT",
                 "AWS_ENDPOINT_URL_STS",
-            ] {
-                assert!(refused(&[(key, far)]), "{key}={far}");
-                assert!(
-                    refused(&[(key, far), ("AWS_ALLOW_HTTP", "1")]),
-                    "{key}={far}"
-                );
-                assert!(
-                    !refused(&[(key, far), ("AWS_ALLOW_HTTP", "true")]),
-                    "{key}={far}"
-                );
+            ],
+            "AWS_ALLOW_HTTP",
+        ),
+        (
+            "gs://bucket/key",
+            &["GOOGLE_BASE_URL", "STORAGE_EMULATOR_HOST"],
+            "GOOGLE_ALLOW_HTTP",
+        ),
+        (
+            "az://container/key",
+            &[
+                "AZURE_STORAGE_ENDPOINT",
+                "AZURE_ENDPOINT",
+                "AZURE_STORAGE_AUTHORITY_HOST",
+                "AZURE_AUTHORITY_HOST",
+            ],
+            "AZURE_ALLOW_HTTP",
+        ),
+    ];
+
+    #[test]
+    fn plain_http_is_spoken_on_this_machine_only_unless_allowed() {
+        for (url, keys, allow) in PLACES {
+            for key in keys {
+                for here in [
+                    "http://127.0.0.1:7070",
+                    "http://localhost",
+                    "http://[::1]:9/x",
+                    "https://far",
+                ] {
+                    assert!(!refused(url, &[(key, here)]), "{key}={here}");
+                }
+                for far in [
+                    "http://far",
+                    "HTTP://far",
+                    "http://127.0.0.1.far",
+                    "http://127.0.0.1@far",
+                    "http://localhost.far:80",
+                    "http://far/localhost",
+                    "http://far#@127.0.0.1",
+                    "far",
+                    "http://10.0.0.1",
+                    "http://0.0.0.0",
+                ] {
+                    assert!(refused(url, &[(key, far)]), "{key}={far}");
+                    assert!(refused(url, &[(key, far), (allow, "1")]), "{key}={far}");
+                    assert!(!refused(url, &[(key, far), (allow, "true")]), "{key}={far}");
+                }
             }
         }
+    }
+
+    #[test]
+    fn the_settings_of_one_service_say_nothing_of_another() {
+        let far = [
+            ("AWS_ENDPOINT_URL", "http://far"),
+            ("GOOGLE_ALLOW_HTTP", "true"),
+        ];
+        assert!(refused("s3://bucket/key", &far));
+        assert!(!refused("gs://bucket/key", &far));
+        assert!(!refused("az://bucket/key", &far));
     }
 }

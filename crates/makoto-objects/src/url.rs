@@ -1,4 +1,4 @@
-//! Names of objects: `s3://bucket/key`.
+//! Names of objects: `s3://bucket/key`, `gs://bucket/key`, `az://container/key`.
 
 use std::fmt;
 
@@ -6,14 +6,45 @@ use object_store::path::Path;
 
 use crate::error::ObjectError;
 
-/// Introduces the version at the end of a URL.
-const VERSION: &str = "?versionId=";
+/// Whose protocol an object store speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Service {
+    /// S3.
+    Amazon,
+    /// Google Cloud Storage.
+    Google,
+    /// Azure Blob Storage.
+    Azure,
+}
 
-/// Name of an object in S3 or a store that speaks its protocol.
+impl Service {
+    const ALL: [Self; 3] = [Self::Amazon, Self::Google, Self::Azure];
+
+    /// Begins the URLs of its objects.
+    const fn scheme(self) -> &'static str {
+        match self {
+            Self::Amazon => "s3",
+            Self::Google => "gs",
+            Self::Azure => "az",
+        }
+    }
+
+    /// Introduces the version at the end of a URL, by the name that it has in requests.
+    const fn version(self) -> &'static str {
+        match self {
+            Self::Amazon => "?versionId=",
+            Self::Google => "?generation=",
+            Self::Azure => "?versionid=",
+        }
+    }
+}
+
+/// Name of an object in a store.
 ///
 /// The key stands as it is, without percent-encoding, as other tools write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectUrl {
+    service: Service,
     bucket: String,
     key: Path,
     version: Option<String>,
@@ -29,17 +60,24 @@ impl ObjectUrl {
                 why,
             }))
         };
-        match scheme {
-            "s3" => {}
-            "s3a" | "gs" | "az" | "abfs" | "abfss" | "http" | "https" => {
-                return refuse("this version reads s3://bucket/key");
-            }
-            _ => return None,
-        }
-        let Some((bucket, key)) = rest.split_once('/') else {
-            return refuse("needed s3://bucket/key");
+        let service = Service::ALL.into_iter().find(|one| one.scheme() == scheme);
+        let Some(service) = service else {
+            return match scheme {
+                "s3a" | "gcs" | "wasb" | "wasbs" | "abfs" | "abfss" | "azure" | "http"
+                | "https" => refuse(
+                    "this version reads s3://bucket/key, gs://bucket/key and az://container/key",
+                ),
+                _ => None,
+            };
         };
-        let (key, version) = match key.split_once(VERSION) {
+        let Some((bucket, key)) = rest.split_once('/') else {
+            return refuse(match service {
+                Service::Amazon => "needed s3://bucket/key",
+                Service::Google => "needed gs://bucket/key",
+                Service::Azure => "needed az://container/key",
+            });
+        };
+        let (key, version) = match key.split_once(service.version()) {
             Some((key, version)) => (key, Some(version.to_owned())),
             None => (key, None),
         };
@@ -50,9 +88,14 @@ impl ObjectUrl {
         if key.is_empty() || key.ends_with('/') {
             return refuse("it is a prefix; name one object");
         }
+        let is_number = |text: &String| text.bytes().all(|byte| byte.is_ascii_digit());
+        if service == Service::Google && !version.as_ref().is_none_or(is_number) {
+            return refuse("its generation is no number");
+        }
         match Path::parse(key) {
             // Reading leaves a slash at either end out, and that would be another object.
             Ok(path) if path.as_ref() == key && version.as_deref() != Some("") => Some(Ok(Self {
+                service,
                 bucket: bucket.to_owned(),
                 key: path,
                 version,
@@ -69,6 +112,7 @@ impl ObjectUrl {
             unreachable!("a key stays one with more at its end");
         };
         Self {
+            service: self.service,
             bucket: self.bucket.clone(),
             key,
             version: None,
@@ -82,6 +126,11 @@ impl ObjectUrl {
             version,
             ..self.clone()
         }
+    }
+
+    /// Whose protocol its store speaks.
+    pub fn service(&self) -> Service {
+        self.service
     }
 
     pub(crate) fn bucket(&self) -> &str {
@@ -99,9 +148,10 @@ impl ObjectUrl {
 
 impl fmt::Display for ObjectUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "s3://{}/{}", self.bucket, self.key)?;
+        let (scheme, introduced) = (self.service.scheme(), self.service.version());
+        write!(f, "{scheme}://{}/{}", self.bucket, self.key)?;
         match &self.version {
-            Some(version) => write!(f, "{VERSION}{version}"),
+            Some(version) => write!(f, "{introduced}{version}"),
             None => Ok(()),
         }
     }
@@ -119,6 +169,9 @@ mod tests {
             "s3://bucket/a%20b",
             "s3://bucket/a?b",
             "s3://bucket/key?versionId=abc.1",
+            "gs://bucket/a b/key?generation=1700000000000001",
+            "gs://bucket/key?versionId=abc.1",
+            "az://container/key?versionid=2026-03-02T09:08:41.1234567Z",
         ] {
             let url = ObjectUrl::parse(text).expect("a URL").expect("an object");
             assert_eq!(url.to_string(), text);
@@ -151,7 +204,12 @@ mod tests {
             "s3://bu cket/b",
             "s3://user@bucket/b",
             "s3://bucket/key?versionId=",
-            "gs://bucket/key",
+            "gs://bucket",
+            "gs://bucket/key?generation=",
+            "gs://bucket/key?generation=1&x=2",
+            "az://container/",
+            "az://account@container/key",
+            "abfss://container@account.dfs.core.windows.net/key",
             "https://host/key",
             "s3://bucket/a\nb",
         ] {

@@ -7,6 +7,7 @@ mod append;
 mod attest;
 mod batch;
 mod budgets;
+mod clouds;
 mod config;
 mod config_places;
 mod crash;
