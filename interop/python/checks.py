@@ -6,12 +6,13 @@ import check_canonical
 import check_intoto
 import check_records
 import check_schema
+import check_signatures
 from harness import Failed
 
 
 def main():
     # Records first: the other checks read every statement that was written until then.
-    for module in (check_records, check_canonical, check_intoto, check_schema):
+    for module in (check_records, check_canonical, check_intoto, check_schema, check_signatures):
         for check in module.CHECKS:
             try:
                 check()

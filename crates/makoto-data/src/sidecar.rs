@@ -265,7 +265,7 @@ impl Sidecar {
             Existing::Keep | Existing::Append => there.iter().rev().find(says_it),
         };
         match same {
-            Some(same) if is_signed && same.id == id => {
+            Some(same) if is_signed && same.id == id && existing != Existing::Replace => {
                 let path = &self.path;
                 let next = with_envelope(path, &bytes, statement, id)?;
                 let outcome = match next {
