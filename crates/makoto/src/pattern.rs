@@ -48,7 +48,7 @@ impl Pattern {
 /// Whether `pattern` matches all of `text`, where what `is_any` says stands for any run.
 ///
 /// Only the last run is ever made longer: what an earlier one would take as well, the last can.
-fn wildcard<P, T>(
+pub(crate) fn wildcard<P, T>(
     pattern: &[P],
     text: &[T],
     is_any: impl Fn(&P) -> bool,
