@@ -327,14 +327,27 @@ impl Measured {
                 "the list is empty, so there is nothing to attest",
             ));
         }
+        let settings = table::settings_of_listed(&names, args);
+        Self::of_listed(root, &names, settings, args, BadRecords::Refuse)
+    }
+
+    fn of_listed(
+        root: &Path,
+        names: &[String],
+        settings: Option<Settings>,
+        args: &RecordArgs,
+        bad_records: BadRecords,
+    ) -> Result<Self, Failure> {
         let bar = Bar::reading(root);
         let progress = |bytes| bar.add(bytes);
-        let listed = digest_listed(root, &names, args.links(), Missing::Refuse, &progress)?;
+        let format = settings.as_ref().map(|settings| settings.format);
+        let (links, missing) = (args.links(), Missing::Refuse);
+        let listed = digest_listed(root, names, links, missing, format, &progress)?;
         Ok(Self {
             path: root.to_owned(),
             sha256: listed.manifest.dir_hash(),
             bytes: listed.bytes,
-            records: None,
+            records: counted(root, settings, listed.records, bad_records)?,
             manifest: Some(listed.manifest),
             exclude: Vec::new(),
             excluded: 0,
@@ -377,11 +390,11 @@ impl Measured {
     ) -> Result<Self, Failure> {
         args.refuse_leftovers("needs a file, not a folder", false, false)?;
         if bad_records == BadRecords::Skip
-            && let Some(list) = table::own_list(path)?
+            && let Some((list, settings)) = table::own_list(path)?
         {
             // An input is what its own attestation says that it is.
-            let names = list.paths().map(PathBuf::from).collect();
-            return Self::read_listed(path, names, args);
+            let names: Vec<_> = list.paths().map(str::to_owned).collect();
+            return Self::of_listed(path, &names, settings, args, bad_records);
         }
         let reading = match bad_records {
             BadRecords::Skip => table::reading_of_input(path, args)?,

@@ -425,15 +425,17 @@ impl Verification<'_> {
         };
         let names: Vec<_> = list.paths().map(str::to_owned).collect();
         let (links, missing) = (self.asks.links(), Missing::LeaveOut);
-        let listed = digest_listed(self.data, &names, links, missing, self.progress)?;
         let reading = candidates.folder_reading_for(&list.dir_hash(), name);
+        let reading = reading.unwrap_or_default();
+        let format = reading.settings.as_ref().map(|settings| settings.format);
+        let listed = digest_listed(self.data, &names, links, missing, format, self.progress)?;
         Ok(Some(FolderEvidence {
             found: listed.manifest,
             unlisted: Some(count_unlisted(self.data, &list)),
             stored: Some(list),
-            reading: reading.unwrap_or_default(),
+            reading,
             excluded: 0,
-            records: None,
+            records: listed.records,
         }))
     }
 

@@ -27,6 +27,7 @@ mod lineage;
 mod lineage_attacks;
 mod lineage_bounds;
 mod listed;
+mod listed_rows;
 mod man;
 mod masking;
 mod member;
