@@ -22,6 +22,7 @@ use super::known::Known;
 use super::package::{AskedOfPackage, Judged, is_package, judge};
 use super::store::StoreArgs;
 use super::{LevelArg, Output};
+use crate::advice;
 use crate::batch::Batch;
 use crate::clock;
 use crate::dataset::{is_template, named, refuse_overwriting};
@@ -144,6 +145,9 @@ impl Verify {
             (Told::Data(report), Output::Json) => screen::json(&report.to_json()),
             (Told::Data(report), _) => {
                 screen::report(&data.to_string_lossy(), report, detail);
+                if let Some(advice) = advice::on(data, self.name.as_deref(), report) {
+                    screen::note(format!("hint: {advice}"));
+                }
             }
         }
     }

@@ -3,6 +3,7 @@
 //! Each test has a folder of its own and leaves nothing behind, no process either.
 
 mod actions;
+mod advice;
 mod append;
 mod attest;
 mod batch;
