@@ -19,6 +19,7 @@ mod github;
 mod object;
 mod pattern;
 mod progress;
+mod records;
 mod screen;
 mod selection;
 mod signals;

@@ -12,9 +12,9 @@ use makoto_data::{
     digest_folder, list_folder, read_manifest, snapshots,
 };
 
-use crate::dataset::{FormatArg, RecordArgs};
 use crate::failure::Failure;
 use crate::progress::Bar;
+use crate::records::{FormatArg, RecordArgs};
 use crate::screen::Plain;
 
 /// How the folder at `path` is read: what is left out, and whether it is a table.

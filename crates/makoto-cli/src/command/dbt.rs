@@ -11,13 +11,14 @@ use makoto_data::{NewFile, fingerprint, folder_files};
 use super::Output;
 use super::attest::{WriteArgs, key_value};
 use super::step::{Input, TRANSFORMS, fill_data};
-use crate::dataset::{Attested, BadRecords, Measured, RecordArgs};
+use crate::dataset::{Attested, BadRecords, Measured};
 use crate::dbt::DbtRun;
 use crate::dbt::node::{Kind, Node};
 use crate::dbt::place::Places;
 use crate::dbt::plan::{Missing, Plan, Step};
 use crate::draft::{Draft, Finished};
 use crate::failure::Failure;
+use crate::records::RecordArgs;
 use crate::screen::{self, Plain};
 use crate::writing::{Put, Writing, tell_masked, told_as_json};
 

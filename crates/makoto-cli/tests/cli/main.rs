@@ -21,6 +21,7 @@ mod document;
 mod find;
 mod folder;
 mod folder_names;
+mod front;
 mod history;
 mod hostile;
 mod junit;
