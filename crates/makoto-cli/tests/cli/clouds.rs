@@ -18,7 +18,9 @@ use makoto::json::Json;
 use crate::document::{at, fails, passes, text};
 use crate::front::front;
 use crate::objects::{ROWS, Weather, free_port, many_bytes, proxy};
+use crate::parquet::{Column, INT32, PLAIN, Page, REQUIRED, file, plain};
 use crate::sandbox::{ORIGIN, Ran, Sandbox, finish, until};
+use crate::tables::{part, root};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Service {
@@ -267,6 +269,27 @@ fn an_object_is_attested_and_verified() {
             &["digest.sha256"],
         );
         assert!(!cloud.sandbox.exists("other.csv"));
+    }
+}
+
+#[test]
+fn rows_of_a_table_in_a_store_are_counted_and_a_footer_that_lies_is_told() {
+    for service in BOTH {
+        let cloud = Cloud::start(service);
+        cloud.put("t.parquet", &part(0, 12));
+        cloud.attest("t.parquet", &[]).ends(0, &[]);
+        let statement = cloud.statement("t.parquet");
+        assert_eq!(text(&statement, "subject.0.digest.recordCount"), "12");
+        assert_eq!(text(&statement, "subject.0.digest.merkleRoot"), root(12));
+        passes(&cloud.verify(&cloud.url("t.parquet"), &[]));
+        // It promises five rows, and four are there.
+        let page = Page::data(5, PLAIN, plain(0..4));
+        let lie = file(&[Column::new("n", INT32, REQUIRED, vec![page])], 5);
+        cloud.put("lie.parquet", &lie);
+        let url = cloud.url("lie.parquet");
+        let ran = cloud.attest("lie.parquet", &[]);
+        ran.ends(2, &[&url, "cannot be read as Parquet", "--format bytes"]);
+        assert!(!cloud.is_attested("lie.parquet"));
     }
 }
 

@@ -1,5 +1,11 @@
 //! Rows of listed files of a folder, such as those of a snapshot of a Delta or Iceberg table.
 
+use std::fs::OpenOptions;
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
 use makoto::json::Json;
 
 use crate::document::{fails, has_check, passes, settings, text, with};
@@ -157,4 +163,36 @@ fn an_input_of_listed_rows_is_read_as_its_own_attestation_says() {
     sandbox.write("t/day=1/a.parquet", part(1, 3));
     let ran = sandbox.makoto(&[&transform[..], &["--replace"]].concat());
     ran.ends(1, &["is not what its attestation says"]);
+}
+
+#[test]
+fn a_table_that_is_written_while_it_is_read_is_refused() {
+    let sandbox = Sandbox::new();
+    sandbox.write("t/a.parquet", part(0, 3));
+    let path = sandbox.write("t/b.parquet", part(3, 300_000));
+    sandbox.write("list", "b.parquet\na.parquet\n");
+    let whole = [&["attest", "origin", "t"], &ORIGIN[..]].concat();
+    let listed = [&whole[..], &["--files-from", "list"]].concat();
+    for arguments in [whole, listed] {
+        let stop = AtomicBool::new(false);
+        let ran = thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut file = OpenOptions::new()
+                    .write(true)
+                    .open(&path)
+                    .expect("the file");
+                while !stop.load(Ordering::Relaxed) {
+                    // The byte that is there already.
+                    file.seek(SeekFrom::Start(0)).expect("it is long enough");
+                    file.write_all(b"P").expect("it can be written");
+                    thread::sleep(Duration::from_millis(1));
+                }
+            });
+            let ran = sandbox.makoto(&arguments);
+            stop.store(true, Ordering::Relaxed);
+            ran
+        });
+        ran.ends(2, &["b.parquet", "changed while it was read"]);
+        assert!(!sandbox.exists("t.attestation") && !sandbox.exists("t.manifest"));
+    }
 }
