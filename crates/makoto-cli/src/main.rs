@@ -3,6 +3,7 @@
 //! What was typed is read by `clap` in [`command`]; each command turns it into what it means,
 //! asks `makoto` and `makoto-data`, and shows the answer through [`screen`].
 
+mod advice;
 mod batch;
 mod catalog;
 mod clock;
@@ -20,6 +21,7 @@ mod object;
 mod passphrase;
 mod pattern;
 mod progress;
+mod records;
 mod screen;
 mod sealing;
 mod secret_file;

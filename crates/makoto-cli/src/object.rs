@@ -9,8 +9,9 @@ use makoto::statement::Times;
 use makoto_data::{Existing, Progress, Sidecar, Stream, Written};
 use makoto_objects::{Condition, Object, ObjectError, ObjectUrl, Service, Store};
 
-use crate::dataset::{BadRecords, Measured, RecordArgs};
+use crate::dataset::{BadRecords, Measured};
 use crate::failure::Failure;
+use crate::records::RecordArgs;
 
 /// Annotation of a subject that says which version of an object it is about.
 pub(crate) const OBJECT_ANNOTATION: &str = "https://makoto.dev/object/v1";

@@ -329,11 +329,39 @@ fn passed(report: &Report) -> String {
         };
         said.push(format!("name {:?} ({basis})", subject.name));
     }
-    let warnings = report.with_outcome(Outcome::Warn).count();
-    if warnings > 0 {
-        said.push(format!("{warnings} warning(s), see --verbose"));
-    }
+    said.extend(warned(report));
     said.join("; ")
+}
+
+/// Fields that are named in one line; the rest is counted.
+const TOLD: usize = 3;
+
+/// What is wanting in what passes. Of warnings only the number is told: they quote what nobody
+/// has verified, and this line is about what somebody has.
+fn warned(report: &Report) -> Vec<String> {
+    let is_absent = |check: &&Check| check.message.starts_with("is missing");
+    let warnings = report.with_outcome(Outcome::Warn);
+    let (absent, warnings): (Vec<_>, Vec<_>) = warnings.partition(is_absent);
+    let mut said = Vec::new();
+    match warnings.len() {
+        0 => {}
+        1 => said.push("1 warning, see --verbose".to_owned()),
+        many => said.push(format!("{many} warnings, see --verbose")),
+    }
+    let names = absent.iter().take(TOLD).map(|check| {
+        let path = check.path.as_str();
+        path.rsplit_once('.').map_or(path, |(_, name)| name)
+    });
+    let names: Vec<_> = names.collect();
+    match absent.len().saturating_sub(TOLD) {
+        _ if names.is_empty() => {}
+        0 => said.push(format!("not given: {} (--verbose)", names.join(", "))),
+        more => said.push(format!(
+            "not given: {} and {more} more (--verbose)",
+            names.join(", ")
+        )),
+    }
+    said
 }
 
 /// What to do next, in one line.

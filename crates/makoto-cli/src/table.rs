@@ -12,9 +12,9 @@ use makoto_data::{
     digest_folder, list_folder, read_manifest, snapshots,
 };
 
-use crate::dataset::{FormatArg, RecordArgs};
 use crate::failure::Failure;
 use crate::progress::Bar;
+use crate::records::{FormatArg, RecordArgs};
 use crate::screen::Plain;
 
 /// How the folder at `path` is read: what is left out, and whether it is a table.
@@ -57,9 +57,25 @@ fn table_in(
         Err(DataError::NothingLeft { .. }) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let mut formats = files.iter().map(|file| table_format(Path::new(&file.name)));
+    Ok(format_of_all(files.iter().map(|file| file.name.as_str())))
+}
+
+/// The format of tables that all files of these names have.
+fn format_of_all<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<Format> {
+    let mut formats = names.into_iter().map(|name| table_format(Path::new(name)));
     let first = formats.next().flatten();
-    Ok(first.filter(|first| formats.all(|format| format == Some(*first))))
+    first.filter(|first| formats.all(|format| format == Some(*first)))
+}
+
+/// How the files `names` of a folder are counted as one table, if they are one.
+pub(crate) fn settings_of_listed(names: &[String], args: &RecordArgs) -> Option<Settings> {
+    let format = match args.format {
+        FormatArg::Parquet => Some(Format::Parquet),
+        FormatArg::Arrow => Some(Format::Arrow),
+        FormatArg::Auto => format_of_all(names.iter().map(String::as_str)),
+        FormatArg::Bytes | FormatArg::Csv | FormatArg::Jsonl => None,
+    };
+    format.map(Settings::for_format)
 }
 
 /// How the folder at `path`, which is an input, is read: by its newest attestation, if it has one.
@@ -77,15 +93,18 @@ pub(crate) fn reading_of_input(path: &Path, args: &RecordArgs) -> Result<FolderR
     }
 }
 
-/// The files of the folder at `path`, when the manifest beside it is one that a statement beside
-/// it is about, and that statement is about listed files.
-pub(crate) fn own_list(path: &Path) -> Result<Option<Manifest>, Failure> {
+/// The files of the folder at `path`, and how their rows are counted, when the manifest beside it
+/// is one that a statement beside it is about, and that statement is about listed files.
+pub(crate) fn own_list(path: &Path) -> Result<Option<(Manifest, Option<Settings>)>, Failure> {
     let Some(bytes) = Sidecar::at(attestation_path(path)?).read()? else {
         return Ok(None);
     };
     let candidates = Candidates::read(Attestation::parse_file(&bytes).unwrap_or_default());
-    let list = read_manifest(path);
-    Ok(list.filter(|list| candidates.lists_files(&list.dir_hash(), None)))
+    let list = read_manifest(path).filter(|list| candidates.lists_files(&list.dir_hash(), None));
+    Ok(list.map(|list| {
+        let reading = candidates.folder_reading_for(&list.dir_hash(), None);
+        (list, reading.and_then(|reading| reading.settings))
+    }))
 }
 
 /// How the newest statement beside the folder at `path` reads it; `None` when nothing is beside.

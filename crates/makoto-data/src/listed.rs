@@ -4,12 +4,14 @@ use std::io;
 use std::path::Path;
 
 use makoto::manifest::{Manifest, ManifestError};
+use makoto::record::{Format, RecordError, Records};
 use walkdir::WalkDir;
 
 use crate::Progress;
 use crate::error::{DataError, FileKind};
 use crate::file::fingerprint;
 use crate::folder::{FolderFile, Links, digest_files, member_path};
+use crate::table::digest_parts;
 
 /// The listed files of a folder with their digests.
 #[derive(Debug, Clone)]
@@ -18,6 +20,9 @@ pub struct ListedDigest {
     pub manifest: Manifest,
     /// Bytes in all of them.
     pub bytes: u64,
+    /// The rows of all of them in the order of their paths, where a format was given and a file
+    /// is there. Rows that cannot be counted are no error, since the bytes were hashed.
+    pub records: Option<Result<Records, RecordError>>,
 }
 
 /// What to do when a listed file is not there.
@@ -29,7 +34,8 @@ pub enum Missing {
     LeaveOut,
 }
 
-/// Hashes the files `names` of the folder at `root`, and looks at each again afterwards.
+/// Hashes the files `names` of the folder at `root`, and looks at each again afterwards. As
+/// tables of `format`, they are one table.
 ///
 /// # Errors
 /// [`DataError`] for a name that leaves the folder or comes twice, one that cannot be read, and
@@ -39,10 +45,17 @@ pub fn digest_listed(
     names: &[String],
     links: Links,
     missing: Missing,
+    format: Option<Format>,
     progress: &Progress<'_>,
 ) -> Result<ListedDigest, DataError> {
     let files = look(root, names, links, missing)?;
-    let digests = digest_files(root, &files, progress)?;
+    let (digests, records) = match format {
+        Some(format) if !files.is_empty() => {
+            let (digests, records) = digest_parts(root, &files, format, progress)?;
+            (digests, Some(records))
+        }
+        _ => (digest_files(root, &files, progress)?, None),
+    };
     if look(root, names, links, missing)? != files {
         return Err(DataError::changed(
             root,
@@ -52,7 +65,11 @@ pub fn digest_listed(
     let bytes = files.iter().map(|file| file.fingerprint.size).sum();
     let names = files.into_iter().map(|file| file.name);
     let manifest = Manifest::new(names.zip(digests)).map_err(named(root))?;
-    Ok(ListedDigest { manifest, bytes })
+    Ok(ListedDigest {
+        manifest,
+        bytes,
+        records,
+    })
 }
 
 fn look(
@@ -81,6 +98,8 @@ fn look(
                 .ok_or_else(|| DataError::changed(&path, "it is gone"))?,
         });
     }
+    // Rows are counted in this order, however they are listed.
+    files.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(files)
 }
 

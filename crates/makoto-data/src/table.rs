@@ -34,14 +34,27 @@ pub fn digest_table(
     progress: &Progress<'_>,
 ) -> Result<(FolderDigest, Result<Records, RecordError>), DataError> {
     let listing = list_folder(root, links, exclude)?;
-    let parts = read_footers(root, &listing.files, format)?;
+    let (digests, records) = digest_parts(root, &listing.files, format, progress)?;
+    let folder = listing.attest(root, links, exclude, digests)?;
+    Ok((folder, records))
+}
+
+/// Hashes `files` of the folder at `root`, which are in the order of their names, and counts the
+/// rows of the tables in them.
+pub(crate) fn digest_parts(
+    root: &Path,
+    files: &[FolderFile],
+    format: Format,
+    progress: &Progress<'_>,
+) -> Result<(Vec<Digest>, Result<Records, RecordError>), DataError> {
+    let parts = read_footers(root, files, format)?;
     let cores = thread::available_parallelism().map_or(1, |n| n.get());
     // Many files keep all threads busy, one file each; of few, each has all of them.
-    let (files_at_once, threads) = match listing.files.len() >= 2 * cores {
+    let (files_at_once, threads) = match files.len() >= 2 * cores {
         true => (cores, 1),
         false => (1, cores),
     };
-    let read = for_each_file(&listing.files, files_at_once, |index, file, buffer| {
+    let read = for_each_file(files, files_at_once, |index, file, buffer| {
         let path = root.join(&file.name);
         let (digest, fingerprint, rows) = match &parts {
             Ok(Parts { starts, .. }) => {
@@ -58,9 +71,8 @@ pub fn digest_table(
         unmoved(&path, file, &fingerprint).map(|()| (digest, rows))
     })?;
     let (digests, ranges): (Vec<Digest>, Vec<_>) = read.into_iter().unzip();
-    let records = parts.and_then(|parts| parts.count(&listing.files, ranges));
-    let folder = listing.attest(root, links, exclude, digests)?;
-    Ok((folder, records))
+    let records = parts.and_then(|parts| parts.count(files, ranges));
+    Ok((digests, records))
 }
 
 /// What the footers of all files say.

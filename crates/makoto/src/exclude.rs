@@ -5,6 +5,7 @@
 //! covered.
 
 use crate::json::Json;
+use crate::pattern::wildcard;
 use crate::shape::{At, Findings, Shape};
 
 /// A name of a file or folder in which `*` stands for any characters, or none.
@@ -35,30 +36,12 @@ impl Pattern {
 
     /// Whether it names `name`, which is one part of a path.
     pub fn matches(&self, name: &str) -> bool {
-        let (pattern, name) = (self.0.as_bytes(), name.as_bytes());
-        let (mut at, mut from) = (0, 0);
-        // Only the last star needs to be tried again: an earlier one can give no more.
-        let mut star = None;
-        while from < name.len() {
-            match pattern.get(at) {
-                Some(b'*') => {
-                    star = Some((at + 1, from));
-                    at += 1;
-                }
-                Some(byte) if *byte == name[from] => {
-                    at += 1;
-                    from += 1;
-                }
-                _ => match &mut star {
-                    Some((after, tried)) => {
-                        *tried += 1;
-                        (at, from) = (*after, *tried);
-                    }
-                    None => return false,
-                },
-            }
-        }
-        pattern[at..].iter().all(|byte| *byte == b'*')
+        wildcard(
+            self.0.as_bytes(),
+            name.as_bytes(),
+            |byte| *byte == b'*',
+            |one, other| one == other,
+        )
     }
 }
 

@@ -12,13 +12,14 @@ use super::Output;
 use super::attest::{WriteArgs, key_value};
 use super::step::{Input, TRANSFORMS, fill_data};
 use crate::clock;
-use crate::dataset::{Attested, BadRecords, Measured, RecordArgs};
+use crate::dataset::{Attested, BadRecords, Measured};
 use crate::dbt::DbtRun;
 use crate::dbt::node::{Kind, Node};
 use crate::dbt::place::Places;
 use crate::dbt::plan::{Missing, Plan, Step};
 use crate::draft::{Draft, Finished};
 use crate::failure::Failure;
+use crate::records::RecordArgs;
 use crate::screen::{self, Plain};
 use crate::writing::{Put, Writing, tell_masked, told_as_json};
 

@@ -9,9 +9,10 @@ use clap::Args;
 use makoto_data::{NewFile, Stream};
 
 use super::Output;
-use crate::dataset::{BadRecords, Measured, RecordArgs, refuse_overwriting};
+use crate::dataset::{BadRecords, Measured, refuse_overwriting};
 use crate::failure::Failure;
 use crate::progress::Bar;
+use crate::records::RecordArgs;
 use crate::screen::Plain;
 
 /// What becomes of bytes that come through a pipe.

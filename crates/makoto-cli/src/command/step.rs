@@ -11,11 +11,12 @@ use makoto_data::Sidecar;
 use super::attest::{add_json, key_value, string_map};
 use super::part::Part;
 use super::store::StoreArgs;
-use crate::dataset::{Attested, BadRecords, Measured, RecordArgs};
+use crate::dataset::{Attested, BadRecords, Measured};
 use crate::defaults::{Defaults, Value};
 use crate::draft::Draft;
 use crate::failure::Failure;
 use crate::files::Files;
+use crate::records::RecordArgs;
 use crate::screen::Plain;
 
 /// Where short names of transformations lead.

@@ -16,10 +16,11 @@ use makoto_data::Sidecar;
 use super::Output;
 use super::attest::{WriteArgs, add_json, key_value, string_map};
 use crate::clock;
-use crate::dataset::{BadRecords, Measured, RecordArgs, same_file};
+use crate::dataset::{BadRecords, Measured, same_file};
 use crate::defaults::{ConfigArgs, Defaults};
 use crate::draft::Draft;
 use crate::failure::Failure;
+use crate::records::RecordArgs;
 use crate::screen::Plain;
 use crate::writing::Writing;
 

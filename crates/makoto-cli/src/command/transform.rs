@@ -9,10 +9,11 @@ use super::Output;
 use super::attest::WriteArgs;
 use super::step::{Input, StepArgs, refuse_in_place, subjects};
 use crate::clock;
-use crate::dataset::{BadRecords, Measured, RecordArgs};
+use crate::dataset::{BadRecords, Measured};
 use crate::defaults::{ConfigArgs, Defaults};
 use crate::draft::Draft;
 use crate::failure::Failure;
+use crate::records::RecordArgs;
 use crate::selection::read_list;
 use crate::writing::Writing;
 

@@ -20,6 +20,7 @@ use makoto_data::{
 use super::known::Known;
 use super::package::{AskedOfPackage, Judged, is_package, judge};
 use super::{LevelArg, Output};
+use crate::advice;
 use crate::batch::Batch;
 use crate::catalog::CatalogArgs;
 use crate::dataset::{is_template, named, refuse_overwriting};
@@ -151,6 +152,9 @@ impl Verify {
             (Told::Data(report), Output::Json) => screen::json(&report.to_json()),
             (Told::Data(report), _) => {
                 screen::report(&data.to_string_lossy(), report, detail);
+                if let Some(advice) = advice::on(data, self.name.as_deref(), report) {
+                    screen::note(format!("hint: {advice}"));
+                }
             }
         }
     }
@@ -440,15 +444,17 @@ impl Verification<'_> {
         };
         let names: Vec<_> = list.paths().map(str::to_owned).collect();
         let (links, missing) = (self.asks.links(), Missing::LeaveOut);
-        let listed = digest_listed(self.data, &names, links, missing, self.progress)?;
         let reading = candidates.folder_reading_for(&list.dir_hash(), name);
+        let reading = reading.unwrap_or_default();
+        let format = reading.settings.as_ref().map(|settings| settings.format);
+        let listed = digest_listed(self.data, &names, links, missing, format, self.progress)?;
         Ok(Some(FolderEvidence {
             found: listed.manifest,
             unlisted: Some(count_unlisted(self.data, &list)),
             stored: Some(list),
-            reading: reading.unwrap_or_default(),
+            reading,
             excluded: 0,
-            records: None,
+            records: listed.records,
         }))
     }
 

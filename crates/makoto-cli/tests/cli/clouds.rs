@@ -1,8 +1,9 @@
 //! Datasets in Google Cloud Storage and in Azure: servers of both protocols on this machine, and
 //! the proxy of [`crate::objects`] before them.
 //!
-//! The server of Google's protocol knows no conditions for what is written by the same requests
-//! as to the real one, so there the attestation is a file.
+//! The server of Google's protocol knows conditions in its JSON interface and not in the XML one,
+//! which the binary speaks. So there the attestation is a file, except where a front hands a
+//! request to write from one to the other.
 
 use std::net::TcpStream;
 use std::path::Path;
@@ -15,8 +16,11 @@ use makoto::digest::Digest;
 use makoto::json::Json;
 
 use crate::document::{at, fails, passes, text};
+use crate::front::front;
 use crate::objects::{ROWS, Weather, free_port, many_bytes, proxy};
+use crate::parquet::{Column, INT32, PLAIN, Page, REQUIRED, file, plain};
 use crate::sandbox::{ORIGIN, Ran, Sandbox, finish, until};
+use crate::tables::{part, root};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Service {
@@ -177,6 +181,23 @@ impl Cloud {
         finish(self.command(self.port).args(arguments), b"")
     }
 
+    /// What attests the object at `key`, in an object beside it.
+    fn attesting_beside(&self, key: &str, port: u16) -> Command {
+        let mut command = self.command(port);
+        command
+            .args(["attest", "origin", &self.url(key)])
+            .args(ORIGIN);
+        command
+    }
+
+    /// The object beside the one at `key`.
+    fn beside(&self, key: &str) -> String {
+        match self.service {
+            Service::Google => self.send("GET", &format!("/bucket/{key}.attestation"), b""),
+            Service::Azure => self.attestation(key),
+        }
+    }
+
     /// What attests the object at `key`.
     fn attesting(&self, key: &str, port: u16) -> Command {
         let mut command = self.command(port);
@@ -252,6 +273,27 @@ fn an_object_is_attested_and_verified() {
 }
 
 #[test]
+fn rows_of_a_table_in_a_store_are_counted_and_a_footer_that_lies_is_told() {
+    for service in BOTH {
+        let cloud = Cloud::start(service);
+        cloud.put("t.parquet", &part(0, 12));
+        cloud.attest("t.parquet", &[]).ends(0, &[]);
+        let statement = cloud.statement("t.parquet");
+        assert_eq!(text(&statement, "subject.0.digest.recordCount"), "12");
+        assert_eq!(text(&statement, "subject.0.digest.merkleRoot"), root(12));
+        passes(&cloud.verify(&cloud.url("t.parquet"), &[]));
+        // It promises five rows, and four are there.
+        let page = Page::data(5, PLAIN, plain(0..4));
+        let lie = file(&[Column::new("n", INT32, REQUIRED, vec![page])], 5);
+        cloud.put("lie.parquet", &lie);
+        let url = cloud.url("lie.parquet");
+        let ran = cloud.attest("lie.parquet", &[]);
+        ran.ends(2, &[&url, "cannot be read as Parquet", "--format bytes"]);
+        assert!(!cloud.is_attested("lie.parquet"));
+    }
+}
+
+#[test]
 fn a_statement_names_what_pins_the_object() {
     for service in BOTH {
         let cloud = Cloud::start(service);
@@ -312,23 +354,56 @@ fn an_attestation_that_is_there_is_kept_replaced_or_appended_to() {
 
 #[test]
 fn of_two_that_attest_different_facts_at_once_one_wins() {
-    let cloud = Cloud::start(Service::Azure);
-    for round in 0..5 {
-        let key = format!("{round}.csv");
-        cloud.put(&key, ROWS);
-        let attest = |place: &'static str| cloud.attest(&key, &["--geography", place]).status;
-        let (de, fr) = thread::scope(|scope| {
-            let (de, fr) = (scope.spawn(|| attest("DE")), scope.spawn(|| attest("FR")));
-            (de.join().expect("it ran"), fr.join().expect("it ran"))
-        });
-        let winner = match (de, fr) {
-            (0, 1 | 2) => "DE",
-            (1 | 2, 0) => "FR",
-            other => panic!("{other:?}"),
+    for service in BOTH {
+        let cloud = Cloud::start(service);
+        let port = match service {
+            Service::Google => front(cloud.port),
+            Service::Azure => cloud.port,
         };
-        let statement = cloud.statement(&key);
-        assert_eq!(text(&statement, "predicate.origin.geography"), winner);
+        for round in 0..5 {
+            let key = format!("{round}.csv");
+            cloud.put(&key, ROWS);
+            let attest = |place| {
+                let mut command = cloud.attesting_beside(&key, port);
+                finish(command.args(["--geography", place]), b"").status
+            };
+            let (de, fr) = thread::scope(|scope| {
+                let (de, fr) = (scope.spawn(|| attest("DE")), scope.spawn(|| attest("FR")));
+                (de.join().expect("it ran"), fr.join().expect("it ran"))
+            });
+            let winner = match (de, fr) {
+                (0, 1 | 2) => "DE",
+                (1 | 2, 0) => "FR",
+                other => panic!("{service:?} {other:?}"),
+            };
+            let statement = crate::sandbox::parse(cloud.beside(&key).as_bytes());
+            assert_eq!(text(&statement, "predicate.origin.geography"), winner);
+        }
     }
+}
+
+#[test]
+fn in_googles_store_an_attestation_is_written_only_in_a_place_as_it_was() {
+    let cloud = Cloud::start(Service::Google);
+    let port = front(cloud.port);
+    let attest =
+        |key: &str, more: &[&str]| finish(cloud.attesting_beside(key, port).args(more), b"");
+    cloud.put("a.csv", ROWS);
+    let ran = attest("a.csv", &[]);
+    let beside = "attestation: gs://bucket/a.csv.attestation (new)";
+    assert!(ran.ends(0, &[]).stdout.contains(beside), "{ran:?}");
+    let first = cloud.beside("a.csv");
+    attest("a.csv", &["--geography", "JP"]).ends(1, &["--replace"]);
+    assert_eq!(cloud.beside("a.csv"), first);
+    attest("a.csv", &["--geography", "JP", "--append"]).ends(0, &[]);
+    let both = cloud.beside("a.csv");
+    assert!(both.starts_with(&first) && both.len() > first.len());
+    attest("a.csv", &["--geography", "FR", "--replace"]).ends(0, &[]);
+    cloud.makoto(&["verify", "gs://bucket/a.csv"]).ends(0, &[]);
+    cloud.put("b.csv", ROWS);
+    cloud.put("b.csv.attestation", b"notes");
+    attest("b.csv", &[]).ends(1, &["is no attestation"]);
+    assert_eq!(cloud.beside("b.csv"), "notes");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Each test has a folder of its own and leaves nothing behind, no process either.
 
 mod actions;
+mod advice;
 mod append;
 mod attest;
 mod batch;
@@ -20,6 +21,7 @@ mod document;
 mod find;
 mod folder;
 mod folder_names;
+mod front;
 mod history;
 mod hostile;
 mod judged;
@@ -29,6 +31,7 @@ mod lineage;
 mod lineage_attacks;
 mod lineage_bounds;
 mod listed;
+mod listed_rows;
 mod man;
 mod masking;
 mod member;

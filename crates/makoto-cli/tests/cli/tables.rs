@@ -10,7 +10,7 @@ use crate::sandbox::{ORIGIN, Sandbox};
 const FOLDER: &str = "https://makoto.dev/folder/v1";
 
 /// A Parquet file of the numbers from `first`.
-fn part(first: i32, count: i32) -> Vec<u8> {
+pub(crate) fn part(first: i32, count: i32) -> Vec<u8> {
     let page = Page::data(count, PLAIN, plain(first..first + count));
     file(
         &[Column::new("n", INT32, REQUIRED, vec![page])],
@@ -19,7 +19,7 @@ fn part(first: i32, count: i32) -> Vec<u8> {
 }
 
 /// The root of the rows of the numbers from 0.
-fn root(count: i32) -> String {
+pub(crate) fn root(count: i32) -> String {
     let leaves: Vec<_> = (0..count)
         .map(|n| leaf_hash(format!("{{\"n\":{n}}}").as_bytes()))
         .collect();
