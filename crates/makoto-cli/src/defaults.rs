@@ -310,16 +310,6 @@ impl Defaults {
         Ok(value)
     }
 
-    /// The reference to the signer that the file names, with a path relative to the file's folder.
-    pub(crate) fn signer(&self) -> Option<String> {
-        let value = self.value("signer", None)?;
-        let (file, _) = self.source.file.as_ref()?;
-        Some(match value.text.strip_prefix("file:") {
-            Some(path) => format!("file:{}", file.folder.join(path).display()),
-            None => value.text,
-        })
-    }
-
     /// The attestation store that the file names, relative to the file's folder.
     pub(crate) fn store(&self) -> Option<(Value, PathBuf)> {
         let value = self.value("store", None)?;

@@ -23,7 +23,6 @@ mod pattern;
 mod progress;
 mod records;
 mod screen;
-mod sealing;
 mod secret_file;
 mod selection;
 mod signals;

@@ -24,7 +24,6 @@ use crate::draft::Finished;
 use crate::failure::Failure;
 use crate::object;
 use crate::screen::{self, Plain};
-use crate::sealing::Sealer;
 
 /// How a statement is written.
 #[derive(Debug, Clone)]
@@ -32,8 +31,6 @@ pub(crate) struct Writing<'a> {
     pub(crate) args: &'a WriteArgs,
     pub(crate) times: Times,
     pub(crate) output: Output,
-    /// Who signs, if anybody does.
-    pub(crate) sealer: Option<&'a Sealer>,
 }
 
 /// A statement about a dataset, and its attestation files.
@@ -89,20 +86,18 @@ impl Writing<'_> {
         }
         let mut sidecars = Vec::new();
         if let Some(url) = self.beside_object(data)? {
-            let (_, there) = object::read_beside(&url)?;
-            let document = self.document(there.as_deref(), finished)?;
-            sidecars.push(object::write_beside(&url, &document, existing, self.times)?);
+            sidecars.push(object::write_beside(
+                &url,
+                &finished.bytes,
+                existing,
+                self.times,
+            )?);
             return self.put_further(data, finished, sidecars);
         }
-        let beside = self.sidecars(data)?;
-        let mut documents = Vec::new();
-        for sidecar in &beside {
-            documents.push(self.document(sidecar.read()?.as_deref(), finished)?);
-        }
-        for (index, (sidecar, document)) in beside.iter().zip(&documents).enumerate() {
+        for (index, sidecar) in self.sidecars(data)?.iter().enumerate() {
             let readers = data.get(index).or(data.first());
             let readers = readers.map_or(sidecar.path(), |data| data.path.as_path());
-            let written = sidecar.write(document, readers, existing, self.times)?;
+            let written = sidecar.write(&finished.bytes, readers, existing, self.times)?;
             sidecars.push((sidecar.path().to_owned(), written));
         }
         self.put_further(data, finished, sidecars)
@@ -121,28 +116,13 @@ impl Writing<'_> {
                 _ => None,
             })
             .collect();
-        let documents: Vec<Option<Result<Vec<u8>, Failure>>> = many
-            .iter()
-            .zip(&sidecars)
-            .map(|((_, finished), sidecar)| {
-                let there = match self.sealer {
-                    // What is there matters only for what is to be signed.
-                    None => Ok(None),
-                    Some(_) => sidecar.as_ref()?.read(),
-                };
-                let there = there.map_err(Failure::from);
-                sidecar.as_ref()?;
-                Some(there.and_then(|there| self.document(there.as_deref(), finished)))
-            })
-            .collect();
         let pending: Vec<_> = many
             .iter()
             .zip(&sidecars)
-            .zip(&documents)
-            .filter_map(|(((data, _), sidecar), document)| {
+            .filter_map(|((data, finished), sidecar)| {
                 Some(Pending {
                     sidecar: sidecar.as_ref()?,
-                    statement: document.as_ref()?.as_ref().ok()?,
+                    statement: &finished.bytes,
                     data: &data.path,
                 })
             })
@@ -151,9 +131,7 @@ impl Writing<'_> {
         let beside: Vec<Option<Result<Vec<_>, Failure>>> = many
             .iter()
             .zip(&sidecars)
-            .zip(&documents)
-            .map(|((_, sidecar), document)| match sidecar {
-                Some(_) if let Some(Err(failure)) = document => Some(Err(failure.clone())),
+            .map(|(_, sidecar)| match sidecar {
                 Some(sidecar) => {
                     let written = written.next()?.map_err(Failure::from);
                     Some(written.map(|written| vec![(sidecar.path().to_owned(), written)]))
@@ -285,48 +263,16 @@ impl Writing<'_> {
         finished: &Finished,
         written: &[(PathBuf, Written)],
     ) -> Result<Vec<Vec<u8>>, Failure> {
-        let documents = written.iter().map(|(path, written)| match self.sealer {
-            None => document(finished, path, written),
-            Some(_) => document_of(path, written.id),
-        });
+        let documents = written
+            .iter()
+            .map(|(path, written)| document(finished, path, written));
         let mut documents = documents.collect::<Result<Vec<_>, _>>()?;
         if documents.is_empty() {
             let known = self.known(store, data, finished)?;
-            documents.push(match self.sealer {
-                None => known.unwrap_or_else(|| finished.bytes.clone()),
-                Some(_) => self.document(known.as_deref(), finished)?,
-            });
+            documents.push(known.unwrap_or_else(|| finished.bytes.clone()));
         }
         documents.dedup();
         Ok(documents)
-    }
-
-    /// What is to be written for a statement where `there` is: the statement, or a bundle around
-    /// it. One that is there with the same facts is the one to be signed, so that its id stays; when
-    /// it is signed by this signer already, nothing is.
-    fn document(&self, there: Option<&[u8]>, finished: &Finished) -> Result<Vec<u8>, Failure> {
-        let Some(sealer) = self.sealer else {
-            return Ok(finished.bytes.clone());
-        };
-        let level = self.args.seal.level();
-        let there = there.and_then(|bytes| Attestation::documents(bytes).ok());
-        let there = there.unwrap_or_default();
-        let says_it = |one: &&(&[u8], Attestation)| {
-            same_facts(&one.1.statement, &finished.statement, self.times)
-        };
-        let Some((line, same)) = there.iter().rev().find(says_it) else {
-            sealer.look_at(&finished.statement, level)?;
-            return sealer.seal(&finished.bytes);
-        };
-        let mut of_id = there.iter().filter(|(_, one)| one.id == same.id);
-        if of_id.any(|(_, one)| sealer.has_sealed(one)) {
-            return Ok(finished.bytes.clone());
-        }
-        sealer.look_at(&same.statement, level)?;
-        match &same.envelope {
-            Some(envelope) => sealer.seal(&envelope.unverified_payload),
-            None => sealer.seal(line),
-        }
     }
 
     /// The document of a statement with the same facts that the store has already.
@@ -421,32 +367,21 @@ fn with_stores(
 /// The document of the statement that a sidecar has: one that was there already keeps its
 /// moments, and must not come into a store under another id.
 fn document(finished: &Finished, path: &Path, written: &Written) -> Result<Vec<u8>, Failure> {
-    match written.id == Digest::of(&finished.bytes) {
-        true => Ok(finished.bytes.clone()),
-        false => document_of(path, written.id),
+    if written.id == Digest::of(&finished.bytes) {
+        return Ok(finished.bytes.clone());
     }
-}
-
-/// The documents of a statement that an attestation file has now, as JSON Lines.
-fn document_of(path: &Path, id: Digest) -> Result<Vec<u8>, Failure> {
     let bytes = match object::url_of(path)? {
         Some(url) => object::read(&url)?,
         None => Sidecar::at(path.to_owned()).read()?,
     };
     let bytes = bytes.unwrap_or_default();
     let documents = Attestation::documents(&bytes).unwrap_or_default();
-    let same = documents.iter().filter(|(_, one)| one.id == id);
-    let same: Vec<_> = same.map(|(document, _)| *document).collect();
-    match same.is_empty() {
-        false => Ok(same.join(&b'\n')),
-        true => {
-            let shown = path.to_string_lossy();
-            Err(Failure::usage(format!(
-                "{} changed while it was read",
-                Plain(&shown)
-            )))
-        }
-    }
+    let same = documents.iter().find(|(_, one)| one.id == written.id);
+    let (document, _) = same.ok_or_else(|| {
+        let shown = path.to_string_lossy();
+        Failure::usage(format!("{} changed while it was read", Plain(&shown)))
+    })?;
+    Ok(document.to_vec())
 }
 
 /// What became of one of many.

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::rand;
 use makoto::limits::Limits;
-use makoto::timestamp::{Request, ResponseError};
-use makoto::trusted_root::TrustedRoot;
+use makoto::timestamp::Request;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url, header};
 use tokio::runtime::{Builder, Runtime};
@@ -60,18 +58,6 @@ pub enum TsaError {
         /// The type.
         found: String,
     },
-    /// It answered, and gave no timestamp that can be used.
-    #[error("timestamp authority {url}")]
-    Answer {
-        /// The authority.
-        url: String,
-        /// Why.
-        #[source]
-        source: ResponseError,
-    },
-    /// This machine has no random numbers.
-    #[error("no random number for the question to the timestamp authority")]
-    Random,
     /// Its answer is larger than the budget.
     #[error("timestamp authority {url} answered with more than {limit} bytes")]
     TooLarge {
@@ -118,34 +104,12 @@ impl Tsa {
         self.url.as_str()
     }
 
-    /// A token (CMS in DER) over the bytes of `signature`. The whole answer is checked before it is
-    /// handed out: with `root`, the authority as well; without one, only that it is some authority
-    /// for timestamps, so that whoever verifies later decides about it.
+    /// Sends the request and hands out the answer, of which nothing was checked but its type and
+    /// its size.
     ///
     /// # Errors
     /// [`TsaError`], each variant a cause of its own.
-    pub fn timestamp(
-        &self,
-        signature: &[u8],
-        root: Option<&TrustedRoot>,
-    ) -> Result<Vec<u8>, TsaError> {
-        let mut nonce = [0; 8];
-        rand::fill(&mut nonce).map_err(|_| TsaError::Random)?;
-        let request = Request::new(signature, u64::from_be_bytes(nonce));
-        let answer = self.ask(&request)?;
-        let token = match root {
-            Some(root) => request.accept(&answer, root).map(|accepted| accepted.token),
-            None => request.accept_unknown_authority(&answer),
-        };
-        token.map_err(|source| TsaError::Answer {
-            url: self.url.to_string(),
-            source,
-        })
-    }
-
-    /// Sends the request and hands out the answer, of which nothing was checked but its type and
-    /// its size.
-    fn ask(&self, request: &Request<'_>) -> Result<Vec<u8>, TsaError> {
+    pub fn ask(&self, request: &Request<'_>) -> Result<Vec<u8>, TsaError> {
         let query = request.to_der();
         let query = query.map_err(|error| self.unreachable(error.to_string()))?;
         self.runtime.block_on(self.exchange(query))

@@ -12,7 +12,6 @@ use super::store::StoreArgs;
 use crate::failure::Failure;
 use crate::files::Files;
 use crate::screen::Plain;
-use crate::sealing::SealArgs;
 
 /// Where and how the attestation is written.
 #[derive(Debug, Clone, Args)]
@@ -40,9 +39,6 @@ pub(crate) struct WriteArgs {
 
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-
-    #[command(flatten)]
-    pub(crate) seal: SealArgs,
 }
 
 impl WriteArgs {

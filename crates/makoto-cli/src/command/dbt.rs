@@ -11,7 +11,6 @@ use makoto_data::{NewFile, fingerprint, folder_files};
 use super::Output;
 use super::attest::{WriteArgs, key_value};
 use super::step::{Input, TRANSFORMS, fill_data};
-use crate::clock;
 use crate::dataset::{Attested, BadRecords, Measured};
 use crate::dbt::DbtRun;
 use crate::dbt::node::{Kind, Node};
@@ -121,13 +120,11 @@ impl Dbt {
                 plan.steps.len()
             )));
         }
-        let sealer = self.write.seal.open(None, &clock::now()?)?;
         let writing = Writing {
             args: &self.write,
             // No clock is read: every time in the statements was stated by dbt.
             times: Times::Compare,
             output,
-            sealer: sealer.as_ref(),
         };
         let (ready, bare) = self.measure(&run, &places, &plan, &writing)?;
         run.refuse_changed()?;

@@ -19,11 +19,9 @@ mod pipe;
 mod policy;
 mod run;
 mod schema;
-mod sign;
 mod step;
 pub(crate) mod store;
 mod stream_window;
-mod timestamp;
 mod transform;
 mod trust;
 mod validate;
@@ -72,8 +70,6 @@ enum Command {
     /// Make, check and compare data bills of materials
     #[command(subcommand)]
     Dbom(dbom::DbomCommand),
-    Sign(sign::Sign),
-    Timestamp(timestamp::Timestamp),
     /// Make and show keys to sign with
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -124,8 +120,6 @@ impl Makoto {
             Command::Validate(command) => command.run(output),
             Command::Lineage(command) => command.run(output),
             Command::Dbom(command) => command.run(output),
-            Command::Sign(command) => command.run(output),
-            Command::Timestamp(command) => command.run(output),
             Command::Key(command) => command.run(output),
             Command::Trust(command) => command.run(output),
             Command::Policy(command) => command.run(output),

@@ -21,7 +21,6 @@ use crate::failure::Failure;
 use crate::files::Files;
 use crate::records::RecordArgs;
 use crate::screen;
-use crate::sealing::Sealer;
 use crate::selection::{Kind, Many, Selection, SelectionArgs, read_list};
 use crate::writing::{Writing, done};
 
@@ -275,13 +274,11 @@ impl Origin {
             ));
         }
         self.write.refuse_collisions(&[], &[folder.to_owned()])?;
-        let sealer = self.sealer(folder, stamp)?;
         let said = self.say(folder)?;
         let list = read_list(list, self.selection.null)?;
         let data = Measured::read_listed(folder, list, &self.records)?;
         let finished = self.statement(&data, said, stamp)?;
-        self.writing(output, sealer.as_ref())
-            .write(&[data], &finished)?;
+        self.writing(output).write(&[data], &finished)?;
         Ok(0)
     }
 
@@ -298,12 +295,11 @@ impl Origin {
             );
         }
         let path = self.pipe.path().to_owned();
-        let sealer = self.sealer(&path, stamp)?;
         let said = self.say(&path)?;
         self.write.refuse_collisions(&[], &[path])?;
         let mut piped = self.pipe.read(&self.records)?;
         let finished = self.statement(&piped.data, said, stamp)?;
-        let writing = self.writing(output, sealer.as_ref());
+        let writing = self.writing(output);
         // Bytes that cannot be attested are not kept.
         writing.plan(std::slice::from_ref(&piped.data), &finished)?;
         piped.keep()?;
@@ -314,7 +310,6 @@ impl Origin {
     fn attest_one(&self, path: &Path, stamp: &DateTime, output: Output) -> Result<u8, Failure> {
         self.pipe.refuse_without_pipe()?;
         self.write.refuse_collisions(&[], &[path.to_owned()])?;
-        let sealer = self.sealer(path, stamp)?;
         let said = self.say(path)?;
         let data = Measured::read(path, &self.records, BadRecords::Refuse)?;
         let finished = self.statement(&data, said, stamp)?;
@@ -324,8 +319,7 @@ impl Origin {
                  collection time {stamp}; --collected-at gives the real one"
             ));
         }
-        self.writing(output, sealer.as_ref())
-            .write(&[data], &finished)?;
+        self.writing(output).write(&[data], &finished)?;
         Ok(0)
     }
 
@@ -352,11 +346,6 @@ impl Origin {
         self.write
             .refuse_places(&batch.paths().collect::<Vec<_>>())?;
         let files = Folders::default();
-        let sealer = match batch.paths().next() {
-            Some(first) => self.sealer(first, stamp)?,
-            None => None,
-        };
-        let sealer = sealer.as_ref();
         let prepare = |path: &Path, progress: &Progress<'_>| {
             data.refuse_place(&attestation_path(path)?)?;
             if path.is_dir() {
@@ -368,13 +357,13 @@ impl Origin {
             let finished = self.statement(&data, said, stamp)?;
             if fail_fast {
                 // Written together, others would follow the first that cannot be.
-                self.writing(output, sealer)
+                self.writing(output)
                     .plan(std::slice::from_ref(&data), &finished)?;
             }
             Ok((data, finished))
         };
         let put = |ready: Vec<(Measured, Finished)>| {
-            let put = self.writing(output, sealer).put_many(&ready);
+            let put = self.writing(output).put_many(&ready);
             let each = ready.iter().zip(put);
             each.map(|((data, finished), put)| match put {
                 Ok(put) => {
@@ -422,15 +411,8 @@ impl Origin {
         draft.finish(PredicateType::Origin, subjects, Masker::new())
     }
 
-    /// Who signs, by what was typed or stands in the makoto.toml for this data.
-    fn sealer(&self, data: &Path, now: &DateTime) -> Result<Option<Sealer>, Failure> {
-        let defaults = Defaults::find(&self.config, data)?;
-        self.write.seal.open(Some(&defaults), now)
-    }
-
-    fn writing<'a>(&'a self, output: Output, sealer: Option<&'a Sealer>) -> Writing<'a> {
+    fn writing(&self, output: Output) -> Writing<'_> {
         Writing {
-            sealer,
             args: &self.write,
             times: match self.collected_at {
                 Some(_) => Times::Compare,

@@ -26,7 +26,6 @@ use crate::draft::{Draft, Finished};
 use crate::failure::Failure;
 use crate::records::RecordArgs;
 use crate::screen::{self, Plain};
-use crate::sealing::Sealer;
 use crate::signals::StopSignals;
 use crate::writing::Writing;
 
@@ -96,8 +95,7 @@ impl Run {
         let inputs_before = states(&self.inputs, links)?;
         let inputs = Input::read_all(&self.inputs, &self.records, &self.write.store)?;
         let code = Code::of(&command, &[&self.inputs[..], &self.outputs[..]].concat())?;
-        let sealer = self.write.seal.open(Some(&defaults), &clock::now()?)?;
-        self.rehearse(&defaults, &inputs, &code, sealer.as_ref())?;
+        self.rehearse(&defaults, &inputs, &code)?;
         if self.dry_run {
             self.show_plan(&command, &self.executor(&defaults), &inputs, &code);
             return Ok(0);
@@ -132,7 +130,6 @@ impl Run {
                 Output::Text => Output::Aside,
                 other => other,
             },
-            sealer: sealer.as_ref(),
         };
         writing.write(&outputs, &statement)?;
         screen::note(format!(
@@ -180,25 +177,14 @@ impl Run {
 
     /// Makes the statement with outputs that are not there yet, and looks whether its files can
     /// be written: what would stop it afterwards must stop it before the command runs.
-    fn rehearse(
-        &self,
-        defaults: &Defaults,
-        inputs: &[Input],
-        code: &Code,
-        sealer: Option<&Sealer>,
-    ) -> Result<(), Failure> {
+    fn rehearse(&self, defaults: &Defaults, inputs: &[Input], code: &Code) -> Result<(), Failure> {
         let outputs: Vec<_> = self
             .outputs
             .iter()
             .map(|path| Measured::expected(path))
             .collect();
         let now = clock::now()?;
-        let times = [now.clone(), now];
-        let expected = self.statement(defaults, inputs, &outputs, code, &times)?;
-        if let Some(sealer) = sealer {
-            sealer.look_at(&expected.statement, self.write.seal.level())?;
-            sealer.rehearse()?;
-        }
+        self.statement(defaults, inputs, &outputs, code, &[now.clone(), now])?;
         let paths: Vec<_> = self.outputs.iter().map(PathBuf::as_path).collect();
         for sidecar in self.write.sidecars(&paths)? {
             NewFile::at(sidecar.path()).map_err(|error| {

@@ -15,7 +15,6 @@ use makoto_data::Sidecar;
 
 use super::Output;
 use super::attest::{WriteArgs, add_json, key_value, string_map};
-use crate::clock;
 use crate::dataset::{BadRecords, Measured, same_file};
 use crate::defaults::{ConfigArgs, Defaults};
 use crate::draft::Draft;
@@ -199,7 +198,6 @@ impl StreamWindow {
         let bounds = self.window.bounds()?;
         let name = self.name(&bounds);
         let link = self.link(&name, &bounds)?;
-        let sealer = self.write.seal.open(Some(&defaults), &clock::now()?)?;
         let data = Measured::read(&self.data, &self.records, BadRecords::Refuse)?;
         let Some((_, records)) = &data.records else {
             return Err(Failure::usage(format!(
@@ -220,7 +218,6 @@ impl StreamWindow {
             // No clock is read: every time in the statement was stated.
             times: Times::Compare,
             output,
-            sealer: sealer.as_ref(),
         };
         writing.write(&[data], &finished)?;
         Ok(0)

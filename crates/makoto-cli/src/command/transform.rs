@@ -8,7 +8,6 @@ use makoto::statement::Times;
 use super::Output;
 use super::attest::WriteArgs;
 use super::step::{Input, StepArgs, refuse_in_place, subjects};
-use crate::clock;
 use crate::dataset::{BadRecords, Measured};
 use crate::defaults::{ConfigArgs, Defaults};
 use crate::draft::Draft;
@@ -120,7 +119,6 @@ impl Transform {
         self.write.refuse_collisions(&inputs, &self.outputs)?;
         let defaults = Defaults::find(&self.config, &self.outputs[0])?;
         let executor = defaults.needed("executor", self.executor.as_deref(), "--executor ID")?;
-        let sealer = self.write.seal.open(Some(&defaults), &clock::now()?)?;
         let inputs = Input::read_all(&inputs, &self.records, &self.write.store)?;
         let read = |path: &PathBuf| Measured::read(path, &self.records, BadRecords::Refuse);
         let outputs: Result<Vec<_>, _> = self.outputs.iter().map(read).collect();
@@ -145,7 +143,6 @@ impl Transform {
             // No clock is read: every time in the statement was stated.
             times: Times::Compare,
             output,
-            sealer: sealer.as_ref(),
         };
         writing.write(&outputs, &finished)?;
         Ok(0)
