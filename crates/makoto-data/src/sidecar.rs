@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use makoto::attestation::{Attestation, AttestationError};
 use makoto::digest::Digest;
+use makoto::json::Json;
 use makoto::limits::Limits;
 use makoto::manifest::Manifest;
 use makoto::statement::{Times, same_facts};
@@ -18,7 +19,6 @@ use makoto::statement::{Times, same_facts};
 use crate::error::DataError;
 use crate::file::open_regular;
 use crate::new_file::{NewFile, folder_of};
-use crate::store::one_line;
 
 /// `DATA.attestation`: beside, never inside, a folder.
 ///
@@ -238,8 +238,7 @@ impl Sidecar {
         existing: Existing,
         times: Times,
     ) -> Result<(Written, Option<Vec<u8>>), SidecarError> {
-        let new = Attestation::parse(statement).ok();
-        let id = new.as_ref().map_or(Digest::of(statement), |new| new.id);
+        let id = Digest::of(statement);
         let written = |outcome| Written { outcome, id };
         let Some(mut bytes) = there else {
             return Ok((written(Outcome::New), Some(statement.to_vec())));
@@ -255,31 +254,18 @@ impl Sidecar {
                 return Err(SidecarError::NotAttestation { path, source });
             }
         };
+        let new = Json::parse(statement, &Limits::DEFAULT).ok();
         let says_it = |one: &&Attestation| {
             let new = new.as_ref();
-            new.is_some_and(|new| same_facts(&one.statement, &new.statement, times))
+            new.is_some_and(|new| same_facts(&one.statement, new, times))
         };
-        let is_signed = new.as_ref().is_some_and(|new| new.envelope.is_some());
         let same = match existing {
             Existing::Replace => there.first().filter(|_| there.len() == 1).filter(says_it),
             Existing::Keep | Existing::Append => there.iter().rev().find(says_it),
         };
-        match same {
-            Some(same) if is_signed && same.id == id && existing != Existing::Replace => {
-                let path = &self.path;
-                let next = with_envelope(path, &bytes, statement, id)?;
-                let outcome = match next {
-                    None => Outcome::Unchanged,
-                    Some(_) if there.len() == 1 && same.envelope.is_none() => Outcome::Replaced,
-                    Some(_) => Outcome::Appended,
-                };
-                return Ok((written(outcome), next));
-            }
-            Some(same) if !is_signed => {
-                let (outcome, id) = (Outcome::Unchanged, same.id);
-                return Ok((Written { outcome, id }, None));
-            }
-            _ => {}
+        if let Some(same) = same {
+            let (outcome, id) = (Outcome::Unchanged, same.id);
+            return Ok((Written { outcome, id }, None));
         }
         match existing {
             Existing::Replace => Ok((written(Outcome::Replaced), Some(statement.to_vec()))),
@@ -306,52 +292,6 @@ impl Sidecar {
                 Ok((written(Outcome::Appended), Some(bytes)))
             }
         }
-    }
-}
-
-/// What a file holds when an envelope comes around a statement that it has: nothing is lost of
-/// the statement, which is in the envelope byte for byte. `None` when it has this one already.
-fn with_envelope(
-    path: &Path,
-    there: &[u8],
-    envelope: &[u8],
-    id: Digest,
-) -> Result<Option<Vec<u8>>, SidecarError> {
-    let not_attestation = |source| SidecarError::NotAttestation {
-        path: path.to_owned(),
-        source,
-    };
-    let lines = Attestation::documents(there).map_err(not_attestation)?;
-    let envelope = one_line(envelope);
-    if lines.iter().any(|(line, _)| one_line(line) == envelope) {
-        return Ok(None);
-    }
-    let mut bytes = Vec::new();
-    for (line, one) in lines {
-        match one.envelope {
-            None if one.id == id => continue,
-            // White space is part of its id.
-            None if line.contains(&b'\n') => {
-                let path = path.to_owned();
-                return Err(SidecarError::ManyLines { path });
-            }
-            None => bytes.extend_from_slice(line),
-            Some(_) => bytes.extend(one_line(line)),
-        }
-        bytes.push(b'\n');
-    }
-    let is_only = bytes.is_empty();
-    bytes.extend(envelope);
-    if !is_only {
-        bytes.push(b'\n');
-    }
-    let limit = Limits::DEFAULT.sidecar_bytes;
-    match bytes.len() > limit {
-        true => {
-            let path = path.to_owned();
-            Err(SidecarError::TooLarge { path, limit })
-        }
-        false => Ok(Some(bytes)),
     }
 }
 

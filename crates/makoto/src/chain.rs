@@ -257,7 +257,7 @@ fn check_path(
     Ok(())
 }
 
-pub(crate) fn check_leaf(leaf: &Certificate, purpose: Purpose) -> Result<(), ChainError> {
+fn check_leaf(leaf: &Certificate, purpose: Purpose) -> Result<(), ChainError> {
     let usage = known::<KeyUsage>(leaf)?.map(|(_, usage)| usage.0);
     let signs = |usage: der::flagset::FlagSet<KeyUsages>| match purpose {
         Purpose::Signing => usage.contains(KeyUsages::DigitalSignature),

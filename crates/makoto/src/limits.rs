@@ -54,9 +54,6 @@ pub struct Limits {
     pub ranges_in_flight: usize,
     /// Seconds until an object store accepts a connection.
     pub connect_seconds: u64,
-    /// Seconds for one question to a timestamp authority with its whole answer. They answer in
-    /// less than one.
-    pub tsa_seconds: u64,
     /// Seconds for one request to an object store with its whole answer: 4 MiB at 70 kB/s.
     pub request_seconds: u64,
     /// How often a request that failed is sent again. What fails four times is down.
@@ -165,7 +162,6 @@ impl Limits {
         range_bytes: 4 << 20,
         ranges_in_flight: 4,
         connect_seconds: 10,
-        tsa_seconds: 20,
         request_seconds: 60,
         request_retries: 3,
         lineage_stages: 250_000,

@@ -140,19 +140,6 @@ impl Timestamp {
         Ok((timestamp, info))
     }
 
-    /// What a token over the bytes of `signature` says, by whatever authority.
-    fn by_unknown_authority(token: &[u8], signature: &[u8]) -> Result<TstInfo, TimestampError> {
-        if token.len() > Limits::DEFAULT.timestamp_bytes {
-            return Err(TimestampError::TooLarge(token.len()));
-        }
-        let token = Token::read(token)?;
-        let info = read_info(&token.content)?;
-        check_imprint(&info, signature)?;
-        let certificate = token.verified_signer(std::iter::empty())?;
-        chain::check_leaf(&certificate, Purpose::Timestamps)?;
-        Ok(info)
-    }
-
     /// The time at which the signature existed.
     pub fn time(&self) -> &DateTime {
         &self.time

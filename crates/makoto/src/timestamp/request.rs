@@ -4,7 +4,7 @@ use der::asn1::{Int, OctetString};
 use der::{Decode as _, Encode as _, Length, Tag, Tagged as _};
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
-use super::asn1::{self, MessageImprint, TimeStampReq, TimeStampResp, TstInfo};
+use super::asn1::{self, MessageImprint, TimeStampReq, TimeStampResp};
 use super::{Timestamp, TimestampError};
 use crate::digest::Digest;
 use crate::limits::Limits;
@@ -127,27 +127,6 @@ impl<'a> Request<'a> {
     /// # Errors
     /// [`ResponseError`]; nothing of a refused answer is to be kept.
     pub fn accept(&self, response: &[u8], root: &TrustedRoot) -> Result<Accepted, ResponseError> {
-        let token = self.token_in(response)?;
-        let (timestamp, info) = Timestamp::with_info(&token, self.signature, root)?;
-        self.check_nonce(&info)?;
-        Ok(Accepted { token, timestamp })
-    }
-
-    /// As [`Request::accept`], but asks no trusted root who the authority is: the certificate that
-    /// came with the token need only be one for timestamps. Good enough to keep the token, since
-    /// whoever verifies it later asks their own root; never good enough to believe its time.
-    ///
-    /// # Errors
-    /// As [`Request::accept`], but for those of the authority's chain.
-    pub fn accept_unknown_authority(&self, response: &[u8]) -> Result<Vec<u8>, ResponseError> {
-        let token = self.token_in(response)?;
-        let info = Timestamp::by_unknown_authority(&token, self.signature)?;
-        self.check_nonce(&info)?;
-        Ok(token)
-    }
-
-    /// The token in an answer that grants one.
-    fn token_in(&self, response: &[u8]) -> Result<Vec<u8>, ResponseError> {
         if response.len() > Limits::DEFAULT.timestamp_bytes {
             return Err(ResponseError::TooLarge(response.len()));
         }
@@ -161,10 +140,8 @@ impl<'a> Request<'a> {
             });
         }
         let token = answer.time_stamp_token.ok_or(ResponseError::NoToken)?;
-        token.to_der().map_err(ResponseError::Malformed)
-    }
-
-    fn check_nonce(&self, info: &TstInfo) -> Result<(), ResponseError> {
+        let token = token.to_der().map_err(ResponseError::Malformed)?;
+        let (timestamp, info) = Timestamp::with_info(&token, self.signature, root)?;
         let found = info.nonce.as_ref().map(Int::as_bytes).unwrap_or_default();
         let needed = self.nonce_bytes();
         if found != needed {
@@ -173,7 +150,7 @@ impl<'a> Request<'a> {
                 needed: super::hex(&needed),
             });
         }
-        Ok(())
+        Ok(Accepted { token, timestamp })
     }
 
     /// The nonce as the contents of a positive INTEGER.
