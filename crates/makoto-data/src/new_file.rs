@@ -86,6 +86,30 @@ impl NewFile {
         self.keep_with(usual_mode())
     }
 
+    /// Gives the file its name, which nothing has yet, and makes that last. Only its owner may
+    /// read it.
+    ///
+    /// # Errors
+    /// When it cannot be written, and when something has the name.
+    pub fn keep_new_for_owner(self) -> io::Result<()> {
+        self.keep_new_with(0o600)
+    }
+
+    /// As [`NewFile::keep_new_for_owner`], with the readers of [`NewFile::keep_by_umask`].
+    ///
+    /// # Errors
+    /// As [`NewFile::keep_new_for_owner`].
+    pub fn keep_new_by_umask(self) -> io::Result<()> {
+        self.keep_new_with(usual_mode())
+    }
+
+    fn keep_new_with(mut self, mode: u32) -> io::Result<()> {
+        self.settle(mode)?;
+        let folder = folder_of(&self.target).to_owned();
+        self.take_name(Over::Nothing)?;
+        File::open(folder)?.sync_all()
+    }
+
     fn keep_with(mut self, mode: u32) -> io::Result<()> {
         self.settle(mode)?;
         let folder = folder_of(&self.target).to_owned();

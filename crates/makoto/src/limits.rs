@@ -114,6 +114,20 @@ pub struct Limits {
     /// Bytes of a timestamp token or of a timestamp authority's answer. One with a chain of four
     /// certificates has 8 KB.
     pub timestamp_bytes: usize,
+    /// Bytes of a file with a key or a certificate. An encrypted RSA key of 8192 bits has 8 KB.
+    pub key_bytes: usize,
+    /// Bytes of a passphrase. The longest that people use are sentences.
+    pub passphrase_bytes: usize,
+    /// Bytes of memory that scrypt may take to open a key. What is recommended takes 128 MiB.
+    pub scrypt_bytes: u64,
+    /// Work to open a key with scrypt, N × r × p: four times what is recommended, about two
+    /// seconds.
+    pub scrypt_work: u64,
+    /// Rounds of PBKDF2 to open a key. 600,000 are recommended; ten million take a few seconds.
+    pub pbkdf2_rounds: u64,
+    /// Keys of one key set. A person or a pipeline has a few, and each is compared with each
+    /// signature.
+    pub key_set_keys: usize,
 }
 
 impl Limits {
@@ -161,6 +175,12 @@ impl Limits {
         certificate_bytes: 32 << 10,
         chain_certificates: 10,
         timestamp_bytes: 128 << 10,
+        key_bytes: 32 << 10,
+        passphrase_bytes: 1 << 10,
+        scrypt_bytes: 256 << 20,
+        scrypt_work: 4 << 20,
+        pbkdf2_rounds: 10_000_000,
+        key_set_keys: 256,
     };
 
     /// The budgets for `manifest.json` and `run_results.json` of dbt, which are larger than any

@@ -6,6 +6,7 @@ mod dbom;
 mod dbt;
 mod doctor;
 mod find;
+mod key;
 mod known;
 mod lineage;
 mod man;
@@ -66,6 +67,9 @@ enum Command {
     /// Make, check and compare data bills of materials
     #[command(subcommand)]
     Dbom(dbom::DbomCommand),
+    /// Make and show keys to sign with
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     Doctor(doctor::Doctor),
     Schema(schema::Schema),
     Completions(completions::Completions),
@@ -107,6 +111,7 @@ impl Makoto {
             Command::Validate(command) => command.run(output),
             Command::Lineage(command) => command.run(output),
             Command::Dbom(command) => command.run(output),
+            Command::Key(command) => command.run(output),
             Command::Doctor(command) => command.run(output),
             Command::Schema(command) => command.run(),
             Command::Completions(command) => command.run(),

@@ -22,6 +22,7 @@ mod folder_names;
 mod history;
 mod hostile;
 mod junit;
+mod keys;
 mod lineage;
 mod lineage_attacks;
 mod lineage_bounds;

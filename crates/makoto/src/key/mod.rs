@@ -3,6 +3,7 @@
 //! The algorithm follows from the key, never from a document. A key has one spelling, so that it
 //! has one id: an id counts once, wherever signers are counted.
 
+mod encrypted;
 mod refused;
 mod signer;
 
@@ -14,13 +15,17 @@ use aws_lc_rs::signature::{
     RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
     RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, VerificationAlgorithm,
 };
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use pkcs8::der::asn1::{AnyRef, UintRef};
 use pkcs8::der::{Decode as _, Reader as _, SliceReader};
 use pkcs8::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use pkcs8::{ObjectIdentifier, SecretDocument};
 
+use crate::certificate::Certificate;
 use crate::digest::Digest;
 
+pub use encrypted::{EncryptedKeyError, check_encrypted_pem};
 pub use signer::{SignError, Signed, Signer, SigningKey, Unsigned};
 
 /// How a statement may be signed. There is no other way.
@@ -147,6 +152,9 @@ pub enum BadSignature {
 /// Bits of RSA moduli that a signature is verified with.
 const RSA_TO_VERIFY: std::ops::RangeInclusive<usize> = 2048..=8192;
 
+/// Characters on a line of PEM (RFC 7468).
+const PEM_LINE: usize = 64;
+
 /// Fewest bits of a modulus to sign with: what is signed today is read for decades.
 const RSA_TO_SIGN: usize = 3072;
 
@@ -185,6 +193,17 @@ impl PublicKey {
         Self::from_spki_der(pem_body(pem, "PUBLIC KEY")?.as_bytes())
     }
 
+    /// Reads the key of one `CERTIFICATE` in PEM (RFC 7468). Verifies nothing of the certificate.
+    ///
+    /// # Errors
+    /// As [`PublicKey::from_spki_der`], or when it is PEM of something else.
+    pub fn from_certificate_pem(pem: &[u8]) -> Result<Self, KeyError> {
+        let body = pem_body(pem, "CERTIFICATE")?;
+        let needed = "an X.509 certificate";
+        let certificate = Certificate::from_der(body.as_bytes());
+        Self::from_spki_der(&certificate.map_err(|_| KeyError::Der { needed })?.spki())
+    }
+
     /// SHA-256 of the SubjectPublicKeyInfo in DER, by which policies name the key.
     pub fn id(&self) -> &Digest {
         &self.id
@@ -198,6 +217,21 @@ impl PublicKey {
     /// The SubjectPublicKeyInfo in DER.
     pub fn to_spki_der(&self) -> &[u8] {
         &self.spki
+    }
+
+    /// The key as one `PUBLIC KEY` in PEM.
+    pub fn to_spki_pem(&self) -> String {
+        let body = STANDARD.encode(&self.spki);
+        let mut pem = String::from("-----BEGIN PUBLIC KEY-----\n");
+        let mut rest = body.as_str();
+        while !rest.is_empty() {
+            let (line, after) = rest.split_at(rest.len().min(PEM_LINE));
+            pem.push_str(line);
+            pem.push('\n');
+            rest = after;
+        }
+        pem.push_str("-----END PUBLIC KEY-----\n");
+        pem
     }
 
     /// What the key can sign with: three algorithms for RSA, else one.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
@@ -141,6 +141,18 @@ impl SigningKey {
             };
         }
         Ok(self)
+    }
+
+    /// Hands the key as unencrypted PKCS#8 to `write`. It is wiped afterwards.
+    pub(super) fn with_pkcs8_der<T>(&self, write: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        match &self.pair {
+            Pair::Ecdsa(pair) => pair.to_pkcs8v1().ok().map(|der| write(der.as_ref())),
+            Pair::Ed25519(pair) => pair.to_pkcs8v1().ok().map(|der| write(der.as_ref())),
+            Pair::Rsa(pair, _) => {
+                let der: Result<Pkcs8V1Der<'_>, _> = pair.as_der();
+                der.ok().map(|der| write(der.as_ref()))
+            }
+        }
     }
 
     /// The public half.

@@ -1,0 +1,119 @@
+//! What a statement is signed with, as it is typed.
+
+use std::path::Path;
+
+use clap::Args;
+use makoto::key::{EncryptedKeyError, SigningKey, check_encrypted_pem};
+use makoto::limits::Limits;
+
+use crate::failure::Failure;
+use crate::passphrase::PassphraseArgs;
+use crate::screen::Plain;
+use crate::secret_file;
+
+/// The signer, and how to open its key.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct SignerArgs {
+    /// Key to sign with: file: and the path of an encrypted private key
+    #[arg(long, value_name = "file:KEY")]
+    signer: Option<String>,
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+}
+
+impl SignerArgs {
+    /// Opens the key, if one is named.
+    #[allow(
+        dead_code,
+        reason = "the commands that sign are made on another branch"
+    )]
+    pub(crate) fn open(&self) -> Result<Option<SigningKey>, Failure> {
+        let open = |signer: &String| open_reference(signer, &self.passphrase);
+        self.signer.as_ref().map(open).transpose()
+    }
+}
+
+/// Opens the key that a reference names, from the command line or `makoto.toml`.
+#[allow(
+    dead_code,
+    reason = "the commands that sign are made on another branch"
+)]
+pub(crate) fn open_reference(
+    reference: &str,
+    passphrase: &PassphraseArgs,
+) -> Result<SigningKey, Failure> {
+    // The text may be a key: it is not shown.
+    if reference.contains("-----BEGIN") || reference.contains("PRIVATE KEY") {
+        return Err(Failure::usage(
+            "the signer is a private key itself, needed file: and a path: others can read command lines and settings",
+        )
+        .hint("makoto key generate --out K, then --signer file:K"));
+    }
+    match reference.split_once(':') {
+        Some(("file", path)) if !path.is_empty() => open_file(Path::new(path), passphrase),
+        Some(("env", _)) => Err(Failure::usage(format!(
+            "signer {:?} is refused: every program that is started sees the environment",
+            Plain(reference).to_string()
+        ))
+        .hint("makoto key generate --out K, then --signer file:K")),
+        Some((scheme, _)) if scheme != "file" => Err(Failure::usage(format!(
+            "signer scheme {:?} is not known: this version reads file: keys only",
+            Plain(scheme).to_string()
+        ))
+        .hint("--signer file:K")),
+        _ => Err(Failure::usage(format!(
+            "signer is {:?}, needed file: and the path of a key",
+            Plain(reference).to_string()
+        ))
+        .hint("--signer file:K")),
+    }
+}
+
+/// Opens an encrypted private key. The passphrase is asked for only once the file is good.
+pub(crate) fn open_file(path: &Path, passphrase: &PassphraseArgs) -> Result<SigningKey, Failure> {
+    let shown = path.to_string_lossy();
+    let shown = Plain(&shown).to_string();
+    refuse_keys_in_environment()?;
+    let pem = secret_file::read(path, "key", Limits::DEFAULT.key_bytes)?;
+    let refuse = |error: EncryptedKeyError| {
+        let failure = Failure::usage(format!("key {shown} {}", told(&error)));
+        match error {
+            EncryptedKeyError::Plaintext(_) | EncryptedKeyError::Scheme(_) => {
+                failure.hint(format!(
+                    "encrypt it with `umask 077; openssl pkcs8 -topk8 -v2 aes256 -scrypt -in {shown} -out NEW`"
+                ))
+            }
+            EncryptedKeyError::Passphrase => {
+                failure.hint("check the passphrase; a damaged file looks the same")
+            }
+            _ => failure,
+        }
+    };
+    check_encrypted_pem(&pem).map_err(refuse)?;
+    let passphrase = passphrase.read(&shown)?;
+    SigningKey::from_encrypted_pem(&pem, &passphrase).map_err(refuse)
+}
+
+fn told(error: &EncryptedKeyError) -> String {
+    match error {
+        EncryptedKeyError::Passphrase => "is not opened by the passphrase".to_owned(),
+        error => error.to_string(),
+    }
+}
+
+/// Refuses to sign while a private key is in the environment, where every step that is run can
+/// read it (L2.PL.1).
+fn refuse_keys_in_environment() -> Result<(), Failure> {
+    let holds_key = |value: &std::ffi::OsStr| {
+        let value = value.to_string_lossy();
+        value.contains("-----BEGIN") && value.contains("PRIVATE KEY-----")
+    };
+    match std::env::vars_os().find(|(_, value)| holds_key(value)) {
+        Some((name, _)) => Err(Failure::usage(format!(
+            "a private key is in the environment variable {:?}: every program that is started could read it",
+            Plain(&name.to_string_lossy()).to_string()
+        ))
+        .hint("keep it in an encrypted file and unset the variable")),
+        None => Ok(()),
+    }
+}
