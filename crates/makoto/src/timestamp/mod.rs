@@ -8,6 +8,7 @@
 mod asn1;
 mod request;
 mod token;
+mod untrusted;
 
 use std::fmt;
 
@@ -17,6 +18,7 @@ use der::oid::ObjectIdentifier;
 use der::{Tag, Tagged as _};
 
 pub use request::{Accepted, Request, ResponseError};
+pub use untrusted::Untrusted;
 
 use crate::chain::{self, ChainError, Purpose};
 use crate::datetime::DateTime;
