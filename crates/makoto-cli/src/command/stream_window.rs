@@ -20,6 +20,7 @@ use crate::defaults::{ConfigArgs, Defaults};
 use crate::draft::Draft;
 use crate::failure::Failure;
 use crate::screen::Plain;
+use crate::signing::SigningArgs;
 use crate::writing::Writing;
 
 /// Attest the records of one window of a stream
@@ -85,6 +86,9 @@ pub(crate) struct StreamWindow {
 
     #[command(flatten)]
     write: WriteArgs,
+
+    #[command(flatten)]
+    signing: SigningArgs,
 
     #[command(flatten)]
     config: ConfigArgs,
@@ -197,6 +201,7 @@ impl StreamWindow {
         let bounds = self.window.bounds()?;
         let name = self.name(&bounds);
         let link = self.link(&name, &bounds)?;
+        let signing = self.signing.open(Some(&defaults))?;
         let data = Measured::read(&self.data, &self.records, BadRecords::Refuse)?;
         let Some((_, records)) = &data.records else {
             return Err(Failure::usage(format!(
@@ -213,6 +218,7 @@ impl StreamWindow {
         let subject = subject(&data, &name, &bounds);
         let finished = draft.finish(PredicateType::StreamWindow, vec![subject], Masker::new())?;
         let writing = Writing {
+            signing: signing.as_ref(),
             args: &self.write,
             // No clock is read: every time in the statement was stated.
             times: Times::Compare,

@@ -31,6 +31,10 @@ mod man;
 mod masking;
 mod member;
 mod objects;
+// One description of how openssl makes authorities; each of the two test programs uses a part.
+#[allow(dead_code)]
+#[path = "../../../makoto/tests/time/openssl.rs"]
+mod openssl;
 mod package;
 mod package_hostile;
 mod parameters;
@@ -41,6 +45,7 @@ mod rows;
 mod run;
 mod run_refuses;
 mod sandbox;
+mod signing;
 mod stop;
 mod store;
 mod stream_chain;
@@ -48,6 +53,8 @@ mod stream_window;
 mod tables;
 mod terminal;
 mod transform;
+mod tsa;
+mod tsa_lies;
 mod two_readings;
 mod validate;
 mod verify;
