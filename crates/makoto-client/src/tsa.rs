@@ -106,7 +106,7 @@ pub enum TsaError {
         /// The authority.
         tsa: Tsa,
         /// Why.
-        source: ResponseError,
+        source: Box<ResponseError>,
     },
 }
 
@@ -159,9 +159,9 @@ impl Tsa {
                 .accept_without_root_insecure(&response)
                 .map(|(token, _)| token),
         };
-        token.map_err(|source| TsaError::Answer {
+        token.map_err(|error| TsaError::Answer {
             tsa: self.clone(),
-            source,
+            source: Box::new(error),
         })
     }
 
