@@ -18,7 +18,7 @@ fn every_command_has_a_page_with_its_options_and_examples() {
         let command = name.strip_prefix("makoto").expect("a page of makoto");
         let command = command.trim_start_matches('-');
         let command = match command.split_once('-') {
-            Some((group @ ("attest" | "dbom"), command)) => vec![group, command],
+            Some((group @ ("attest" | "dbom" | "key"), command)) => vec![group, command],
             _ if command.is_empty() => vec![],
             _ => vec![command],
         };
