@@ -200,6 +200,21 @@ fn an_unsigned_attestation_does_not_pass_for_a_signed_one() {
 }
 
 #[test]
+fn a_signature_that_only_names_our_key_does_not_stay_as_ours() {
+    let sandbox = signers();
+    sandbox.attest("orders.csv", &SIGNER).ends(0, &[]);
+    sandbox.attest("orders.csv", &SIGNER).ends(0, &[]);
+    let mut forged = envelope(&sandbox.read("orders.csv.attestation"));
+    let last = forged.unverified_signatures[0].bytes.len() - 1;
+    forged.unverified_signatures[0].bytes[last] ^= 1;
+    let forged = forged.to_bundle().expect("a bundle").to_string();
+    sandbox.write("orders.csv.attestation", &forged);
+    sandbox
+        .attest("orders.csv", &SIGNER)
+        .ends(1, &["is there already"]);
+}
+
+#[test]
 fn a_certificate_speaks_for_nobody_else() {
     let (sandbox, authorities) = certified();
     let tsa = authorities.serve(Answer::Honest);
