@@ -23,6 +23,7 @@ bench: prepare ## Speed and memory, as ratios against other programs in one run
 	for bench in bench/*.py; do \
 		echo "$$bench"; MAKOTO=$(CURDIR)/target/release/makoto target/python/bin/python $$bench || exit 1; \
 	done
+	$(CARGO) bench --locked --package makoto --bench signing
 
 interop: prepare ## Other people's programs read what we write, and we what they write
 	$(CARGO) build --release --locked --package makoto-cli

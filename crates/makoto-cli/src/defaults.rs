@@ -310,6 +310,17 @@ impl Defaults {
         Ok(value)
     }
 
+    /// The signing key: as typed, or what the file names, relative to the file's folder.
+    pub(crate) fn signer(&self, typed: Option<&str>) -> Option<Value> {
+        let mut value = self.value("signer", typed)?;
+        if let (From::File(_), Some((file, _))) = (&value.from, &self.source.file)
+            && let Some(path) = value.text.strip_prefix("file:")
+        {
+            value.text = format!("file:{}", file.folder.join(path).to_string_lossy());
+        }
+        Some(value)
+    }
+
     /// The attestation store that the file names, relative to the file's folder.
     pub(crate) fn store(&self) -> Option<(Value, PathBuf)> {
         let value = self.value("store", None)?;

@@ -131,6 +131,7 @@ impl From<SidecarError> for Failure {
                 ..failure
             }
             .hint("move that file away, or give another --out"),
+            SidecarError::Changed { .. } => failure.hint("run the command again"),
             SidecarError::Locked { .. } => {
                 failure.hint("see which program holds the lock on that folder")
             }

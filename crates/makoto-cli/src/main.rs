@@ -27,6 +27,7 @@ mod secret_file;
 mod selection;
 mod signals;
 mod signer;
+mod signing;
 mod sink;
 mod table;
 mod target;

@@ -22,26 +22,19 @@ pub(crate) struct SignerArgs {
 }
 
 impl SignerArgs {
-    /// Opens the key, if one is named.
-    #[allow(
-        dead_code,
-        reason = "the commands that sign are made on another branch"
-    )]
-    pub(crate) fn open(&self) -> Result<Option<SigningKey>, Failure> {
-        let open = |signer: &String| open_reference(signer, &self.passphrase);
-        self.signer.as_ref().map(open).transpose()
+    /// The reference that was typed.
+    pub(crate) fn typed(&self) -> Option<&str> {
+        self.signer.as_deref()
+    }
+
+    /// Opens the key that a reference names, with the passphrase that is given.
+    pub(crate) fn open(&self, reference: &str) -> Result<SigningKey, Failure> {
+        open_reference(reference, &self.passphrase)
     }
 }
 
 /// Opens the key that a reference names, from the command line or `makoto.toml`.
-#[allow(
-    dead_code,
-    reason = "the commands that sign are made on another branch"
-)]
-pub(crate) fn open_reference(
-    reference: &str,
-    passphrase: &PassphraseArgs,
-) -> Result<SigningKey, Failure> {
+fn open_reference(reference: &str, passphrase: &PassphraseArgs) -> Result<SigningKey, Failure> {
     // The text may be a key: it is not shown.
     if reference.contains("-----BEGIN") || reference.contains("PRIVATE KEY") {
         return Err(Failure::usage(

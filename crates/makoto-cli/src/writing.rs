@@ -9,8 +9,8 @@ use makoto::json::Json;
 use makoto::secret::Masked;
 use makoto::statement::{Times, same_facts};
 use makoto_data::{
-    Outcome, Pending, Sidecar, Store, Written, attestation_path, plan_manifest, write_group,
-    write_manifest,
+    Existing, Outcome, Pending, Sidecar, Store, Written, attestation_path, plan_manifest,
+    write_group, write_manifest,
 };
 use makoto_objects::ObjectUrl;
 
@@ -24,6 +24,7 @@ use crate::draft::Finished;
 use crate::failure::Failure;
 use crate::object;
 use crate::screen::{self, Plain};
+use crate::signing::Signing;
 
 /// How a statement is written.
 #[derive(Debug, Clone)]
@@ -31,6 +32,8 @@ pub(crate) struct Writing<'a> {
     pub(crate) args: &'a WriteArgs,
     pub(crate) times: Times,
     pub(crate) output: Output,
+    /// What signs it, if anything does.
+    pub(crate) signing: Option<&'a Signing>,
 }
 
 /// A statement about a dataset, and its attestation files.
@@ -54,53 +57,92 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// What [`Writing::put`] would do, without doing it.
+    /// What [`Writing::put`] would do, without doing it. Nobody is asked for the time.
     pub(crate) fn plan(
         &self,
         data: &[Measured],
         finished: &Finished,
     ) -> Result<Vec<Written>, Failure> {
-        let existing = self.args.existing();
+        let document = match self.signing {
+            Some(signing) => &signing
+                .sign(&finished.bytes, &finished.statement)?
+                .to_document(),
+            None => &finished.bytes,
+        };
+        let plan = |sidecar: &Sidecar, there: Option<Vec<u8>>| {
+            if let Some(id) = self.kept(there.as_deref(), finished) {
+                let outcome = Outcome::Unchanged;
+                return Ok(Written { outcome, id });
+            }
+            let planned = sidecar.revise(there, document, self.args.existing(), self.times);
+            planned.map(|(written, _)| written).map_err(Failure::from)
+        };
         if let Some(url) = self.beside_object(data)? {
             let (sidecar, there) = object::read_beside(&url)?;
-            let (written, _) = sidecar.revise(there, &finished.bytes, existing, self.times)?;
-            return Ok(vec![written]);
+            return Ok(vec![plan(&sidecar, there)?]);
         }
         let sidecars = self.sidecars(data)?;
-        let plan = |sidecar: &Sidecar| sidecar.plan(&finished.bytes, existing, self.times);
-        let planned: Result<Vec<_>, _> = sidecars.iter().map(plan).collect();
-        let planned = planned?;
+        let planned = sidecars
+            .iter()
+            .map(|sidecar| plan(sidecar, sidecar.read()?));
+        let planned = planned.collect::<Result<_, _>>()?;
         for (folder, manifest) in self.manifests(data) {
-            plan_manifest(folder, manifest, existing)?;
+            plan_manifest(folder, manifest, self.args.existing())?;
         }
         Ok(planned)
     }
 
+    /// The id of the statement that an attestation file has with these facts, signed as it would
+    /// be signed now.
+    fn kept(&self, there: Option<&[u8]>, finished: &Finished) -> Option<Digest> {
+        let documents = Attestation::documents(there?).ok()?;
+        if self.args.existing() == Existing::Replace && documents.len() != 1 {
+            return None;
+        }
+        let signing = self.signing?;
+        let kept = documents.iter().rev().find(|(document, there)| {
+            same_facts(&there.statement, &finished.statement, self.times) && signing.made(document)
+        });
+        kept.map(|(_, there)| there.id)
+    }
+
     /// Writes the statement beside each of `data` and into the stores, after looking whether all
-    /// can be written.
+    /// can be written, and having all signatures and times that it is to have.
     pub(crate) fn put(&self, data: &[Measured], finished: &Finished) -> Result<Put, Failure> {
-        self.plan(data, finished)?;
+        let planned = self.plan(data, finished)?;
+        let is_kept =
+            |planned: &Written| self.signing.is_some() && planned.outcome == Outcome::Unchanged;
+        let document = match self.signing {
+            Some(_) if !planned.is_empty() && planned.iter().all(is_kept) => Vec::new(),
+            Some(_) if planned.is_empty() && self.is_known(data, finished)? => Vec::new(),
+            Some(signing) => {
+                let signed = signing.sign(&finished.bytes, &finished.statement)?;
+                signing.stamp(signed)?.to_document()
+            }
+            None => finished.bytes.clone(),
+        };
         let existing = self.args.existing();
         for (folder, manifest) in self.manifests(data) {
             write_manifest(folder, manifest, existing)?;
         }
         let mut sidecars = Vec::new();
         if let Some(url) = self.beside_object(data)? {
-            sidecars.push(object::write_beside(
-                &url,
-                &finished.bytes,
-                existing,
-                self.times,
-            )?);
-            return self.put_further(data, finished, sidecars);
+            sidecars.push(match planned.first().copied().filter(is_kept) {
+                Some(kept) => (object::read_beside(&url)?.0.path().to_owned(), kept),
+                None => object::write_beside(&url, &document, existing, self.times)?,
+            });
+            return self.put_further(data, finished, &document, sidecars);
         }
         for (index, sidecar) in self.sidecars(data)?.iter().enumerate() {
             let readers = data.get(index).or(data.first());
             let readers = readers.map_or(sidecar.path(), |data| data.path.as_path());
-            let written = sidecar.write(&finished.bytes, readers, existing, self.times)?;
+            let written = match planned.get(index).copied().filter(is_kept) {
+                Some(kept) => kept,
+                None => sidecar.write(&document, readers, existing, self.times)?,
+            };
             sidecars.push((sidecar.path().to_owned(), written));
         }
-        self.put_further(data, finished, sidecars)
+        self.put_further(data, finished, &document, sidecars)
     }
 
     /// Writes each statement beside its dataset and into the stores, waiting for the disk once
@@ -109,7 +151,8 @@ impl Writing<'_> {
         let sidecars: Vec<_> = many
             .iter()
             .map(|(data, _)| match (&data.manifest, &data.object) {
-                (None, None) if !self.args.no_sidecar => {
+                // What is signed waits for a time of its own.
+                (None, None) if !self.args.no_sidecar && self.signing.is_none() => {
                     attestation_path(&data.path).ok().map(Sidecar::at)
                 }
                 // A folder has two files to be written, one before the other; an object has none.
@@ -137,7 +180,7 @@ impl Writing<'_> {
                     Some(written.map(|written| vec![(sidecar.path().to_owned(), written)]))
                 }
                 // With nothing to be written beside it, only the stores are left.
-                None if self.args.no_sidecar => Some(Ok(Vec::new())),
+                None if self.args.no_sidecar && self.signing.is_none() => Some(Ok(Vec::new())),
                 None => None,
             })
             .collect();
@@ -175,7 +218,7 @@ impl Writing<'_> {
                             // When it cannot be made, each is told why.
                             None => created.insert(Store::create(&root)?),
                         };
-                        self.documents(store, data, finished, written)
+                        self.documents(store, data, finished, &finished.bytes, written)
                     };
                     documents()
                         .map_err(|failure| *so_far = Err(failure))
@@ -218,9 +261,10 @@ impl Writing<'_> {
         &self,
         data: &[Measured],
         finished: &Finished,
+        document: &[u8],
         sidecars: Vec<(PathBuf, Written)>,
     ) -> Result<Put, Failure> {
-        let stores = self.put_into_stores(data, finished, &sidecars);
+        let stores = self.put_into_stores(data, finished, document, &sidecars);
         with_stores(sidecars, stores)
     }
 
@@ -244,11 +288,12 @@ impl Writing<'_> {
         &self,
         data: &[Measured],
         finished: &Finished,
+        new: &[u8],
         written: &[(PathBuf, Written)],
     ) -> Result<Vec<InStore>, Failure> {
         let mut all = Vec::new();
         for store in self.args.store.create()? {
-            let documents = self.documents(&store, data, finished, written)?;
+            let documents = self.documents(&store, data, finished, new, written)?;
             all.extend(InStore::put(&[store], &documents)?);
         }
         Ok(all)
@@ -261,15 +306,16 @@ impl Writing<'_> {
         store: &Store,
         data: &[Measured],
         finished: &Finished,
+        new: &[u8],
         written: &[(PathBuf, Written)],
     ) -> Result<Vec<Vec<u8>>, Failure> {
         let documents = written
             .iter()
-            .map(|(path, written)| document(finished, path, written));
+            .map(|(path, written)| self.document(new, path, written));
         let mut documents = documents.collect::<Result<Vec<_>, _>>()?;
         if documents.is_empty() {
             let known = self.known(store, data, finished)?;
-            documents.push(known.unwrap_or_else(|| finished.bytes.clone()));
+            documents.push(known.unwrap_or_else(|| new.to_vec()));
         }
         documents.dedup();
         Ok(documents)
@@ -287,22 +333,68 @@ impl Writing<'_> {
         };
         for there in store.about(&first.sha256)? {
             let statement = &there.attestation.statement;
-            if same_facts(statement, &finished.statement, self.times) {
-                return Ok(Sidecar::at(there.place.file().to_owned()).read()?);
+            if !same_facts(statement, &finished.statement, self.times) {
+                continue;
+            }
+            let bytes = Sidecar::at(there.place.file().to_owned()).read()?;
+            match self.signing {
+                None => return Ok(bytes),
+                Some(_) if self.kept(bytes.as_deref(), finished).is_some() => return Ok(bytes),
+                Some(_) => {}
             }
         }
         Ok(None)
     }
 
+    /// The document of the statement that a sidecar has: one that was there already keeps its
+    /// moments, and must not come into a store under another id.
+    fn document(&self, new: &[u8], path: &Path, written: &Written) -> Result<Vec<u8>, Failure> {
+        if Attestation::parse(new).is_ok_and(|new| new.id == written.id) {
+            return Ok(new.to_vec());
+        }
+        let bytes = match object::url_of(path)? {
+            Some(url) => object::read(&url)?,
+            None => Sidecar::at(path.to_owned()).read()?,
+        };
+        let bytes = bytes.unwrap_or_default();
+        let documents = Attestation::documents(&bytes).unwrap_or_default();
+        let same = documents.iter().find(|(document, one)| {
+            one.id == written.id && self.signing.is_none_or(|signing| signing.made(document))
+        });
+        let (document, _) = same.ok_or_else(|| {
+            let shown = path.to_string_lossy();
+            Failure::usage(format!("{} changed while it was read", Plain(&shown)))
+        })?;
+        Ok(document.to_vec())
+    }
+
+    /// Whether every store has the statement already, signed as it would be signed now.
+    fn is_known(&self, data: &[Measured], finished: &Finished) -> Result<bool, Failure> {
+        let mut all = true;
+        for store in self.args.store.create()? {
+            all &= self.known(&store, data, finished)?.is_some();
+        }
+        Ok(all)
+    }
+
     fn tell(&self, data: &[Measured], finished: &Finished, put: &Put) {
         finished.masked.iter().for_each(tell_masked);
         from_file(finished).iter().for_each(screen::note);
+        self.signing_from_file().iter().for_each(screen::note);
         if self.output == Output::Json {
             screen::json(&told_as_json(finished, put));
             return;
         }
         self.show(data, put);
         not_given(finished).iter().for_each(screen::note);
+    }
+
+    /// What is said of values of the signing that nobody typed.
+    fn signing_from_file(&self) -> Option<String> {
+        let values = &self.signing?.from_file;
+        let place = values.first().and_then(Value::place)?;
+        let keys = keys(values).join(", ");
+        Some(format!("note: from {}: {keys}", Plain(&place.file)))
     }
 
     /// Shows what was measured and what became of the attestations.
@@ -337,6 +429,9 @@ impl Writing<'_> {
             let path = path.to_string_lossy();
             say(format!("  attestation: {} ({word})", Plain(&path)));
         }
+        if let Some(signing) = self.signing {
+            say(format!("  signed by:   {}", Plain(&signing.to_string())));
+        }
         let (_, by_environment) = self.args.store.roots();
         let why = if by_environment {
             ", named by MAKOTO_STORE"
@@ -362,26 +457,6 @@ fn with_stores(
         ),
     })?;
     Ok(Put { sidecars, stores })
-}
-
-/// The document of the statement that a sidecar has: one that was there already keeps its
-/// moments, and must not come into a store under another id.
-fn document(finished: &Finished, path: &Path, written: &Written) -> Result<Vec<u8>, Failure> {
-    if written.id == Digest::of(&finished.bytes) {
-        return Ok(finished.bytes.clone());
-    }
-    let bytes = match object::url_of(path)? {
-        Some(url) => object::read(&url)?,
-        None => Sidecar::at(path.to_owned()).read()?,
-    };
-    let bytes = bytes.unwrap_or_default();
-    let documents = Attestation::documents(&bytes).unwrap_or_default();
-    let same = documents.iter().find(|(_, one)| one.id == written.id);
-    let (document, _) = same.ok_or_else(|| {
-        let shown = path.to_string_lossy();
-        Failure::usage(format!("{} changed while it was read", Plain(&shown)))
-    })?;
-    Ok(document.to_vec())
 }
 
 /// What became of one of many.

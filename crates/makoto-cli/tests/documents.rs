@@ -191,6 +191,9 @@ fn the_demo_runs_to_its_end() {
         "records identical",
         "lineage complete at L1",
         "short.dbom.json: FAILS",
+        "swiss.tab: passes at L2",
+        "does not allow the signer",
+        "the statement is unsigned",
         "What to type next",
     ] {
         assert!(

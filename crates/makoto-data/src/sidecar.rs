@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use makoto::attestation::{Attestation, AttestationError};
 use makoto::digest::Digest;
-use makoto::json::Json;
 use makoto::limits::Limits;
 use makoto::manifest::Manifest;
 use makoto::statement::{Times, same_facts};
@@ -108,6 +107,12 @@ pub enum SidecarError {
     /// It is there and says something else.
     #[error("{} is there already and says something else", path.display())]
     Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another program wrote it since it was read.
+    #[error("{} changed since it was read", path.display())]
+    Changed {
         /// The file.
         path: PathBuf,
     },
@@ -209,6 +214,25 @@ impl Sidecar {
         Ok(written)
     }
 
+    /// Writes `after` in the place of `before`, which was read from it, with the read permissions
+    /// of `like`.
+    ///
+    /// # Errors
+    /// [`SidecarError::Changed`] when it is not as it was read, and the errors of writing.
+    pub fn swap(
+        &self,
+        before: Option<&[u8]>,
+        after: &[u8],
+        like: &Path,
+    ) -> Result<(), SidecarError> {
+        let _turn = lock_folder(&self.path)?;
+        if self.read()?.as_deref() != before {
+            let path = self.path.clone();
+            return Err(SidecarError::Changed { path });
+        }
+        write_atomically(&self.path, after, like)
+    }
+
     fn has_own_name(&self) -> bool {
         self.path
             .extension()
@@ -238,7 +262,10 @@ impl Sidecar {
         existing: Existing,
         times: Times,
     ) -> Result<(Written, Option<Vec<u8>>), SidecarError> {
-        let id = Digest::of(statement);
+        let new = Attestation::parse(statement).ok();
+        let id = new
+            .as_ref()
+            .map_or_else(|| Digest::of(statement), |new| new.id);
         let written = |outcome| Written { outcome, id };
         let Some(mut bytes) = there else {
             return Ok((written(Outcome::New), Some(statement.to_vec())));
@@ -254,10 +281,11 @@ impl Sidecar {
                 return Err(SidecarError::NotAttestation { path, source });
             }
         };
-        let new = Json::parse(statement, &Limits::DEFAULT).ok();
+        // A signature is a fact of its own: who signs has looked whether it is there already.
+        let unsigned = new.filter(|new| new.envelope.is_none());
         let says_it = |one: &&Attestation| {
-            let new = new.as_ref();
-            new.is_some_and(|new| same_facts(&one.statement, new, times))
+            let new = unsigned.as_ref();
+            new.is_some_and(|new| same_facts(&one.statement, &new.statement, times))
         };
         let same = match existing {
             Existing::Replace => there.first().filter(|_| there.len() == 1).filter(says_it),

@@ -10,11 +10,15 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use der::asn1::{PrintableStringRef, Utf8StringRef};
 use der::oid::{AssociatedOid, ObjectIdentifier};
 use der::{Decode, Encode as _};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
+use crate::chain::{self, Purpose};
 use crate::datetime::DateTime;
 use crate::digest::Digest;
+use crate::identity::IdentityError;
 use crate::json::Json;
 use crate::limits::Limits;
 use crate::shape::{At, Findings, Shape};
@@ -49,6 +53,12 @@ pub enum CertificateError {
     /// It is cut short, is followed by other bytes, or is something else.
     #[error("is not an X.509 certificate in DER")]
     Malformed(#[source] der::Error),
+    /// It is no PEM of certificates.
+    #[error("is not PEM with at least one CERTIFICATE")]
+    Pem,
+    /// A budget.
+    #[error("has more than {max} certificates", max = Limits::DEFAULT.chain_certificates)]
+    TooMany,
     /// It can be read, but DER writes it otherwise: two readers could read two certificates.
     #[error("certificate is not in DER: it has a second encoding")]
     NotCanonical,
@@ -99,6 +109,39 @@ impl Certificate {
             not_after: time(&validity.not_after)?,
             fields,
         })
+    }
+
+    /// Reads the certificates of a PEM file, in its order. What stands between them is left out.
+    ///
+    /// # Errors
+    /// [`CertificateError`] when there is none, more than a chain may have, or a bad one.
+    pub fn from_pem(pem: &[u8]) -> Result<Vec<Self>, CertificateError> {
+        let mut all = Vec::new();
+        for der in CertificateDer::pem_slice_iter(pem) {
+            let der = der.map_err(|_| CertificateError::Pem)?;
+            if all.len() == Limits::DEFAULT.chain_certificates {
+                return Err(CertificateError::TooMany);
+            }
+            all.push(Self::from_der(&der)?);
+        }
+        match all.is_empty() {
+            true => Err(CertificateError::Pem),
+            false => Ok(all),
+        }
+    }
+
+    /// Checks that it says of itself that its key signs statements, and whose it is. Does not
+    /// verify that anyone issued it: [`crate::identity::Identity`] does.
+    ///
+    /// # Errors
+    /// [`IdentityError`] when no verifier would take it for a signer's.
+    pub fn check_signs(&self) -> Result<(), IdentityError> {
+        chain::check_leaf(self, Purpose::Signing)?;
+        let Names { uris, emails, dns } = &self.names;
+        match uris.is_empty() && emails.is_empty() && dns.is_empty() {
+            true => Err(IdentityError::Nameless(self.subject())),
+            false => Ok(()),
+        }
     }
 
     /// The bytes.
@@ -191,6 +234,20 @@ impl Certificate {
 }
 
 impl Names {
+    /// Whether one of the names is `id`. E-mail domains and DNS names compare without case, and
+    /// everything else exactly.
+    pub fn cover(&self, id: &str) -> bool {
+        let email = |name: &String| match (name.rsplit_once('@'), id.rsplit_once('@')) {
+            (Some((local, domain)), Some((wanted, at))) => {
+                local == wanted && domain.eq_ignore_ascii_case(at)
+            }
+            _ => false,
+        };
+        self.uris.iter().any(|uri| uri == id)
+            || self.emails.iter().any(email)
+            || self.dns.iter().any(|dns| dns.eq_ignore_ascii_case(id))
+    }
+
     fn of(fields: &x509_cert::Certificate) -> Result<Self, CertificateError> {
         let found = fields.tbs_certificate.get::<SubjectAltName>();
         let found = found.map_err(CertificateError::Malformed)?;

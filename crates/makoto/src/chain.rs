@@ -257,7 +257,8 @@ fn check_path(
     Ok(())
 }
 
-fn check_leaf(leaf: &Certificate, purpose: Purpose) -> Result<(), ChainError> {
+/// Checks what a leaf is for by what it says itself. Does not verify that anyone issued it.
+pub(crate) fn check_leaf(leaf: &Certificate, purpose: Purpose) -> Result<(), ChainError> {
     let usage = known::<KeyUsage>(leaf)?.map(|(_, usage)| usage.0);
     let signs = |usage: der::flagset::FlagSet<KeyUsages>| match purpose {
         Purpose::Signing => usage.contains(KeyUsages::DigitalSignature),

@@ -124,6 +124,9 @@ pub struct Limits {
     /// Bytes of a timestamp token or of a timestamp authority's answer. One with a chain of four
     /// certificates has 8 KB.
     pub timestamp_bytes: usize,
+    /// Seconds for a timestamp authority's whole answer. It signs one hash; what takes longer is
+    /// down, or trickles to hold us up.
+    pub timestamp_seconds: u64,
     /// Bytes of a file with a key or a certificate. An encrypted RSA key of 8192 bits has 8 KB.
     pub key_bytes: usize,
     /// Bytes of a passphrase. The longest that people use are sentences.
@@ -188,6 +191,7 @@ impl Limits {
         chain_certificates: 10,
         pem_bytes: 1 << 20,
         timestamp_bytes: 128 << 10,
+        timestamp_seconds: 10,
         key_bytes: 32 << 10,
         passphrase_bytes: 1 << 10,
         scrypt_bytes: 256 << 20,

@@ -121,6 +121,7 @@ impl Dbt {
             )));
         }
         let writing = Writing {
+            signing: None,
             args: &self.write,
             // No clock is read: every time in the statements was stated by dbt.
             times: Times::Compare,

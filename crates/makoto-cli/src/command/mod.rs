@@ -19,9 +19,11 @@ mod pipe;
 mod policy;
 mod run;
 mod schema;
+mod sign;
 mod step;
 pub(crate) mod store;
 mod stream_window;
+mod timestamp;
 mod transform;
 mod trust;
 mod validate;
@@ -62,6 +64,8 @@ enum Command {
     #[command(subcommand)]
     Attest(Attest),
     Run(Box<run::Run>),
+    Sign(sign::Sign),
+    Timestamp(timestamp::TimestampCommand),
     Verify(verify::Verify),
     Find(find::Find),
     Pack(pack::Pack),
@@ -114,6 +118,8 @@ impl Makoto {
             Command::Attest(Attest::Dbt(command)) => command.run(output),
             Command::Attest(Attest::StreamWindow(command)) => command.run(output),
             Command::Run(command) => command.run(output),
+            Command::Sign(command) => command.run(output),
+            Command::Timestamp(command) => command.run(output),
             Command::Verify(command) => command.run(output),
             Command::Find(command) => command.run(output),
             Command::Pack(command) => command.run(output),

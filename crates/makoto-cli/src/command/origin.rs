@@ -22,6 +22,7 @@ use crate::files::Files;
 use crate::records::RecordArgs;
 use crate::screen;
 use crate::selection::{Kind, Many, Selection, SelectionArgs, read_list};
+use crate::signing::{Signing, SigningArgs};
 use crate::writing::{Writing, done};
 
 /// Attest where a file or folder was collected
@@ -102,6 +103,9 @@ pub(crate) struct Origin {
 
     #[command(flatten)]
     write: WriteArgs,
+
+    #[command(flatten)]
+    signing: SigningArgs,
 
     #[command(flatten)]
     config: ConfigArgs,
@@ -275,10 +279,12 @@ impl Origin {
         }
         self.write.refuse_collisions(&[], &[folder.to_owned()])?;
         let said = self.say(folder)?;
+        let signing = self.signing.open(Some(&said.defaults))?;
         let list = read_list(list, self.selection.null)?;
         let data = Measured::read_listed(folder, list, &self.records)?;
         let finished = self.statement(&data, said, stamp)?;
-        self.writing(output).write(&[data], &finished)?;
+        self.writing(signing.as_ref(), output)
+            .write(&[data], &finished)?;
         Ok(0)
     }
 
@@ -296,10 +302,11 @@ impl Origin {
         }
         let path = self.pipe.path().to_owned();
         let said = self.say(&path)?;
+        let signing = self.signing.open(Some(&said.defaults))?;
         self.write.refuse_collisions(&[], &[path])?;
         let mut piped = self.pipe.read(&self.records)?;
         let finished = self.statement(&piped.data, said, stamp)?;
-        let writing = self.writing(output);
+        let writing = self.writing(signing.as_ref(), output);
         // Bytes that cannot be attested are not kept.
         writing.plan(std::slice::from_ref(&piped.data), &finished)?;
         piped.keep()?;
@@ -311,6 +318,7 @@ impl Origin {
         self.pipe.refuse_without_pipe()?;
         self.write.refuse_collisions(&[], &[path.to_owned()])?;
         let said = self.say(path)?;
+        let signing = self.signing.open(Some(&said.defaults))?;
         let data = Measured::read(path, &self.records, BadRecords::Refuse)?;
         let finished = self.statement(&data, said, stamp)?;
         if let Some(written) = self.written_long_before(&data, stamp) {
@@ -319,7 +327,8 @@ impl Origin {
                  collection time {stamp}; --collected-at gives the real one"
             ));
         }
-        self.writing(output).write(&[data], &finished)?;
+        self.writing(signing.as_ref(), output)
+            .write(&[data], &finished)?;
         Ok(0)
     }
 
@@ -346,24 +355,31 @@ impl Origin {
         self.write
             .refuse_places(&batch.paths().collect::<Vec<_>>())?;
         let files = Folders::default();
+        let signing = match batch.paths().next() {
+            Some(first) => self
+                .signing
+                .open(Some(&files.defaults(first, &self.config)?))?,
+            None => None,
+        };
         let prepare = |path: &Path, progress: &Progress<'_>| {
             data.refuse_place(&attestation_path(path)?)?;
             if path.is_dir() {
                 data.refuse_place(&manifest_path(path)?)?;
             }
             let said = self.say_by(files.defaults(path, &self.config)?)?;
+            Signing::refuse_others(signing.as_ref(), &self.signing, &said.defaults)?;
             let records = BadRecords::Refuse;
             let data = Measured::read_telling(path, &self.records, records, progress)?;
             let finished = self.statement(&data, said, stamp)?;
             if fail_fast {
                 // Written together, others would follow the first that cannot be.
-                self.writing(output)
+                self.writing(signing.as_ref(), output)
                     .plan(std::slice::from_ref(&data), &finished)?;
             }
             Ok((data, finished))
         };
         let put = |ready: Vec<(Measured, Finished)>| {
-            let put = self.writing(output).put_many(&ready);
+            let put = self.writing(signing.as_ref(), output).put_many(&ready);
             let each = ready.iter().zip(put);
             each.map(|((data, finished), put)| match put {
                 Ok(put) => {
@@ -411,8 +427,9 @@ impl Origin {
         draft.finish(PredicateType::Origin, subjects, Masker::new())
     }
 
-    fn writing(&self, output: Output) -> Writing<'_> {
+    fn writing<'a>(&'a self, signing: Option<&'a Signing>, output: Output) -> Writing<'a> {
         Writing {
+            signing,
             args: &self.write,
             times: match self.collected_at {
                 Some(_) => Times::Compare,

@@ -27,6 +27,7 @@ use crate::failure::Failure;
 use crate::records::RecordArgs;
 use crate::screen::{self, Plain};
 use crate::signals::StopSignals;
+use crate::signing::SigningArgs;
 use crate::writing::Writing;
 
 /// Run a command and attest what it made of its inputs
@@ -77,6 +78,9 @@ pub(crate) struct Run {
     write: WriteArgs,
 
     #[command(flatten)]
+    signing: SigningArgs,
+
+    #[command(flatten)]
     config: ConfigArgs,
 
     /// The command, after --
@@ -91,11 +95,15 @@ impl Run {
         let command = self.expanded()?;
         let defaults = Defaults::find(&self.config, &self.outputs[0])?;
         self.refuse_existing_attestations()?;
+        let signing = self.signing.open(Some(&defaults))?;
         let links = self.records.links();
         let inputs_before = states(&self.inputs, links)?;
         let inputs = Input::read_all(&self.inputs, &self.records, &self.write.store)?;
         let code = Code::of(&command, &[&self.inputs[..], &self.outputs[..]].concat())?;
-        self.rehearse(&defaults, &inputs, &code)?;
+        let statement = self.rehearse(&defaults, &inputs, &code)?;
+        if let Some(signing) = &signing {
+            signing.rehearse(&statement.statement)?;
+        }
         if self.dry_run {
             self.show_plan(&command, &self.executor(&defaults), &inputs, &code);
             return Ok(0);
@@ -123,6 +131,7 @@ impl Run {
         let times = [started, finished];
         let statement = self.statement(&defaults, &inputs, &outputs, &code, &times)?;
         let writing = Writing {
+            signing: signing.as_ref(),
             args: &self.write,
             times: Times::Ignore,
             output: match output {
@@ -177,14 +186,19 @@ impl Run {
 
     /// Makes the statement with outputs that are not there yet, and looks whether its files can
     /// be written: what would stop it afterwards must stop it before the command runs.
-    fn rehearse(&self, defaults: &Defaults, inputs: &[Input], code: &Code) -> Result<(), Failure> {
+    fn rehearse(
+        &self,
+        defaults: &Defaults,
+        inputs: &[Input],
+        code: &Code,
+    ) -> Result<Finished, Failure> {
         let outputs: Vec<_> = self
             .outputs
             .iter()
             .map(|path| Measured::expected(path))
             .collect();
         let now = clock::now()?;
-        self.statement(defaults, inputs, &outputs, code, &[now.clone(), now])?;
+        let statement = self.statement(defaults, inputs, &outputs, code, &[now.clone(), now])?;
         let paths: Vec<_> = self.outputs.iter().map(PathBuf::as_path).collect();
         for sidecar in self.write.sidecars(&paths)? {
             NewFile::at(sidecar.path()).map_err(|error| {
@@ -193,7 +207,7 @@ impl Run {
                     .hint("the command was not run; make the folder, or give another --out")
             })?;
         }
-        Ok(())
+        Ok(statement)
     }
 
     /// The command with `{input}` and `{output}` filled in.

@@ -21,6 +21,7 @@ use crate::draft::Draft;
 use crate::failure::Failure;
 use crate::records::RecordArgs;
 use crate::screen::Plain;
+use crate::signing::SigningArgs;
 use crate::writing::Writing;
 
 /// Attest the records of one window of a stream
@@ -86,6 +87,9 @@ pub(crate) struct StreamWindow {
 
     #[command(flatten)]
     write: WriteArgs,
+
+    #[command(flatten)]
+    signing: SigningArgs,
 
     #[command(flatten)]
     config: ConfigArgs,
@@ -198,6 +202,7 @@ impl StreamWindow {
         let bounds = self.window.bounds()?;
         let name = self.name(&bounds);
         let link = self.link(&name, &bounds)?;
+        let signing = self.signing.open(Some(&defaults))?;
         let data = Measured::read(&self.data, &self.records, BadRecords::Refuse)?;
         let Some((_, records)) = &data.records else {
             return Err(Failure::usage(format!(
@@ -214,6 +219,7 @@ impl StreamWindow {
         let subject = subject(&data, &name, &bounds);
         let finished = draft.finish(PredicateType::StreamWindow, vec![subject], Masker::new())?;
         let writing = Writing {
+            signing: signing.as_ref(),
             args: &self.write,
             // No clock is read: every time in the statement was stated.
             times: Times::Compare,

@@ -14,6 +14,7 @@ use crate::draft::Draft;
 use crate::failure::Failure;
 use crate::records::RecordArgs;
 use crate::selection::read_list;
+use crate::signing::SigningArgs;
 use crate::writing::Writing;
 
 /// Attest what was done to data
@@ -101,6 +102,9 @@ pub(crate) struct Transform {
     write: WriteArgs,
 
     #[command(flatten)]
+    signing: SigningArgs,
+
+    #[command(flatten)]
     config: ConfigArgs,
 }
 
@@ -119,6 +123,7 @@ impl Transform {
         self.write.refuse_collisions(&inputs, &self.outputs)?;
         let defaults = Defaults::find(&self.config, &self.outputs[0])?;
         let executor = defaults.needed("executor", self.executor.as_deref(), "--executor ID")?;
+        let signing = self.signing.open(Some(&defaults))?;
         let inputs = Input::read_all(&inputs, &self.records, &self.write.store)?;
         let read = |path: &PathBuf| Measured::read(path, &self.records, BadRecords::Refuse);
         let outputs: Result<Vec<_>, _> = self.outputs.iter().map(read).collect();
@@ -139,6 +144,7 @@ impl Transform {
         draft.set("metadata.invocationId", self.invocation_id.as_deref());
         let finished = draft.finish(PredicateType::Transform, subjects, Masker::new())?;
         let writing = Writing {
+            signing: signing.as_ref(),
             args: &self.write,
             // No clock is read: every time in the statement was stated.
             times: Times::Compare,

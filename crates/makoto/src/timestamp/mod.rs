@@ -8,6 +8,7 @@
 mod asn1;
 mod request;
 mod token;
+mod untrusted;
 
 use std::fmt;
 
@@ -18,6 +19,7 @@ use der::{Tag, Tagged as _};
 
 pub use request::{Accepted, Request, ResponseError};
 pub(crate) use request::{answer_with, token_of};
+pub use untrusted::Untrusted;
 
 use crate::chain::{self, ChainError, Purpose};
 use crate::datetime::DateTime;

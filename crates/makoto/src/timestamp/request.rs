@@ -4,8 +4,8 @@ use der::asn1::{Int, OctetString};
 use der::{Decode as _, Encode as _, Length, Tag, Tagged as _};
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
-use super::asn1::{self, MessageImprint, TimeStampReq, TimeStampResp};
-use super::{Timestamp, TimestampError};
+use super::asn1::{self, MessageImprint, TimeStampReq, TimeStampResp, TstInfo};
+use super::{Timestamp, TimestampError, Untrusted};
 use crate::digest::Digest;
 use crate::limits::Limits;
 use crate::trusted_root::TrustedRoot;
@@ -127,30 +127,38 @@ impl<'a> Request<'a> {
     /// # Errors
     /// [`ResponseError`]; nothing of a refused answer is to be kept.
     pub fn accept(&self, response: &[u8], root: &TrustedRoot) -> Result<Accepted, ResponseError> {
-        if response.len() > Limits::DEFAULT.timestamp_bytes {
-            return Err(ResponseError::TooLarge(response.len()));
-        }
-        let answer = TimeStampResp::from_der(response).map_err(ResponseError::Malformed)?;
-        // 0 is granted, 1 granted with changes; which these are, the checks below find.
-        if answer.status.status > 1 {
-            return Err(ResponseError::Refused {
-                status: answer.status.status,
-                text: answer.status.status_string.unwrap_or_default().join("; "),
-                failure: failures(answer.status.fail_info.as_ref()),
-            });
-        }
-        let token = answer.time_stamp_token.ok_or(ResponseError::NoToken)?;
-        let token = token.to_der().map_err(ResponseError::Malformed)?;
+        let token = token(response)?;
         let (timestamp, info) = Timestamp::with_info(&token, self.signature, root)?;
+        self.check_nonce(&info)?;
+        Ok(Accepted { token, timestamp })
+    }
+
+    /// As [`Request::accept`], without knowing which authorities are trusted: anyone can have
+    /// made the token. It is over these bytes, answers this request, and holds for the
+    /// certificate in it, see [`Untrusted::of`].
+    ///
+    /// # Errors
+    /// [`ResponseError`]; nothing of a refused answer is to be kept.
+    pub fn accept_without_root_insecure(
+        &self,
+        response: &[u8],
+    ) -> Result<(Vec<u8>, Untrusted), ResponseError> {
+        let token = token(response)?;
+        let (untrusted, info) = Untrusted::with_info(&token, self.signature)?;
+        self.check_nonce(&info)?;
+        Ok((token, untrusted))
+    }
+
+    fn check_nonce(&self, info: &TstInfo) -> Result<(), ResponseError> {
         let found = info.nonce.as_ref().map(Int::as_bytes).unwrap_or_default();
         let needed = self.nonce_bytes();
-        if found != needed {
-            return Err(ResponseError::Nonce {
+        match found == needed {
+            true => Ok(()),
+            false => Err(ResponseError::Nonce {
                 found: super::hex(found),
                 needed: super::hex(&needed),
-            });
+            }),
         }
-        Ok(Accepted { token, timestamp })
     }
 
     /// The nonce as the contents of a positive INTEGER.
@@ -163,6 +171,24 @@ impl<'a> Request<'a> {
             _ => digits.to_vec(),
         }
     }
+}
+
+/// The token of an answer that says it has one. Verifies nothing of it.
+fn token(response: &[u8]) -> Result<Vec<u8>, ResponseError> {
+    if response.len() > Limits::DEFAULT.timestamp_bytes {
+        return Err(ResponseError::TooLarge(response.len()));
+    }
+    let answer = TimeStampResp::from_der(response).map_err(ResponseError::Malformed)?;
+    // 0 is granted, 1 granted with changes; which these are, the checks of the token find.
+    if answer.status.status > 1 {
+        return Err(ResponseError::Refused {
+            status: answer.status.status,
+            text: answer.status.status_string.unwrap_or_default().join("; "),
+            failure: failures(answer.status.fail_info.as_ref()),
+        });
+    }
+    let token = answer.time_stamp_token.ok_or(ResponseError::NoToken)?;
+    token.to_der().map_err(ResponseError::Malformed)
 }
 
 fn failures(bits: Option<&der::asn1::BitString>) -> Vec<usize> {

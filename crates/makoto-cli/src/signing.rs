@@ -1,0 +1,463 @@
+//! Signing what a command writes: with which key, for whom, and at what time.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use makoto::certificate::Certificate;
+use makoto::datetime::DateTime;
+use makoto::envelope::{Envelope, PAYLOAD_TYPE};
+use makoto::identity::Identity;
+use makoto::json::Json;
+use makoto::key::SigningKey;
+use makoto::limits::Limits;
+use makoto::report::{Level, Outcome};
+use makoto::statement::Statement;
+use makoto::timestamp::{Timestamp, Untrusted};
+use makoto::trusted_root::TrustedRoot;
+use makoto_client::tsa::{Trust, Tsa, TsaError};
+use makoto_data::read_limited;
+
+use crate::clock;
+use crate::command::LevelArg;
+use crate::defaults::{Defaults, Value};
+use crate::failure::Failure;
+use crate::screen::{self, Plain};
+use crate::signer::SignerArgs;
+
+/// With what, for whom and at what time a statement is signed.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Signing")]
+pub(crate) struct SigningArgs {
+    #[command(flatten)]
+    pub(crate) signer: SignerArgs,
+
+    /// Certificate of the signer in PEM, first, and those between it and its authority
+    #[arg(long, value_name = "PEM")]
+    certificate: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) time: TimeArgs,
+
+    /// Write nothing that could not be verified at this level
+    #[arg(long, value_enum)]
+    level: Option<LevelArg>,
+}
+
+/// Who is asked for the time.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Signing")]
+pub(crate) struct TimeArgs {
+    /// Address of a timestamp authority (RFC 3161) to ask for the time (repeatable)
+    #[arg(long = "tsa", value_name = "URL")]
+    pub(crate) tsas: Vec<String>,
+
+    /// Trusted root against which certificate and timestamps are verified before they are used
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trusted_root: Option<PathBuf>,
+}
+
+/// A signer that is ready: its key is open, and its certificate fits.
+#[derive(Debug)]
+pub(crate) struct Signing {
+    key: SigningKey,
+    certificate: Option<Certificate>,
+    times: Times,
+    level: Level,
+    /// What a configuration file said.
+    pub(crate) from_file: Vec<Value>,
+}
+
+/// The authorities to ask, and whose answers are taken.
+#[derive(Debug)]
+pub(crate) struct Times {
+    tsas: Vec<Tsa>,
+    root: Option<TrustedRoot>,
+}
+
+/// A statement that was signed.
+#[derive(Debug)]
+pub(crate) struct Signed {
+    envelope: Envelope,
+}
+
+impl SigningArgs {
+    /// Opens the signer that was typed or stands in a `makoto.toml`; `None` when none does.
+    ///
+    /// Everything that can be wrong with it before there is a statement is told here.
+    pub(crate) fn open(&self, defaults: Option<&Defaults>) -> Result<Option<Signing>, Failure> {
+        let typed = self.signer.typed();
+        let signer = match (defaults, typed) {
+            (Some(defaults), typed) => defaults.signer(typed),
+            (None, Some(typed)) => Some(Value::typed("signer", typed)),
+            (None, None) => None,
+        };
+        let level = self.level.map_or(Level::L1, Level::from);
+        let Some(signer) = signer else {
+            return self.refuse_without_signer(level).map(|()| None);
+        };
+        let (times, tsa) = self.time.open(defaults)?;
+        match level {
+            Level::L1 => {}
+            Level::L2 if times.tsas.is_empty() => {
+                return Err(Failure::usage(
+                    "--level L2 needs a time that others can verify (L2.P.6)",
+                )
+                .hint("add --tsa URL"));
+            }
+            Level::L2 => {}
+            Level::L3 => {
+                return Err(Failure::usage(
+                    "L3 is attested by a platform, not by whoever runs this command",
+                )
+                .hint("use --level L2"));
+            }
+        }
+        let key = self.signer.open(&signer.text)?;
+        let certificate = match &self.certificate {
+            Some(path) => Some(open_certificate(path, &key, times.root.as_ref())?),
+            None => {
+                screen::note(
+                    "note: signed with a bare key: who holds it is said by its owner's key set, or by a policy",
+                );
+                None
+            }
+        };
+        let from_file = [Some(signer), tsa].into_iter().flatten();
+        Ok(Some(Signing {
+            key,
+            certificate,
+            times,
+            level,
+            from_file: from_file.filter(|value| value.place().is_some()).collect(),
+        }))
+    }
+
+    /// Refuses what means nothing without a signature. Nothing is left unsigned unseen.
+    fn refuse_without_signer(&self, level: Level) -> Result<(), Failure> {
+        let option = match () {
+            () if level > Level::L1 => "--level L2",
+            () if self.certificate.is_some() => "--certificate",
+            () if !self.time.tsas.is_empty() => "--tsa",
+            () if self.time.trusted_root.is_some() => "--trusted-root",
+            () => return Ok(()),
+        };
+        Err(Failure::usage(format!(
+            "{option} needs a signer, and none is given (L2.P.1)"
+        ))
+        .hint("add --signer file:K"))
+    }
+}
+
+impl TimeArgs {
+    /// Reads the trusted root and the addresses. Asks nobody yet.
+    pub(crate) fn open(
+        &self,
+        defaults: Option<&Defaults>,
+    ) -> Result<(Times, Option<Value>), Failure> {
+        let mut addresses = self.tsas.clone();
+        let mut from_file = None;
+        if let (true, Some(defaults)) = (addresses.is_empty(), defaults) {
+            from_file = defaults.value("tsa", None);
+            addresses.extend(from_file.iter().map(|value| value.text.clone()));
+        }
+        let mut tsas = Vec::new();
+        for address in &addresses {
+            let tsa = Tsa::at(address).map_err(|error| Failure::of(&error))?;
+            if tsas.contains(&tsa) {
+                return Err(Failure::usage(format!("--tsa {tsa} is given twice")));
+            }
+            tsas.push(tsa);
+        }
+        let root = self.trusted_root.as_deref().map(open_root).transpose()?;
+        if root.is_none() && !tsas.is_empty() {
+            screen::note(
+                "note: timestamps are checked against their own certificate only, which anyone can make; --trusted-root F says whose are trusted",
+            );
+        }
+        Ok((Times { tsas, root }, from_file))
+    }
+}
+
+impl Signing {
+    /// Refuses a statement that this signer cannot speak for (L2.P.5), or that could not be
+    /// verified at the level that was asked for (L2.P.7 to L2.P.9).
+    pub(crate) fn check(&self, statement: &Json) -> Result<(), Failure> {
+        if let Some(certificate) = &self.certificate {
+            for path in ["collector", "executor"] {
+                let actor = statement.get("predicate").and_then(|all| all.get(path));
+                let id = actor.and_then(|actor| actor.get("id"));
+                let Some(id) = id.and_then(Json::as_str) else {
+                    continue;
+                };
+                if !certificate.names().cover(id) {
+                    return Err(Failure::contradiction(format!(
+                        "{path}.id is {:?}, and the certificate names {} (L2.P.5)",
+                        Plain(id).to_string(),
+                        Plain(&named(certificate))
+                    ))
+                    .hint(format!(
+                        "give the id that the certificate names, or the certificate of that {path}"
+                    )));
+                }
+            }
+        }
+        let (_, checks) = Statement::read(statement.clone(), self.level);
+        let failed = checks.iter().filter(|check| check.outcome == Outcome::Fail);
+        let failed: Vec<_> = failed
+            .map(|check| format!("{} {}", check.id, screen::told(check)))
+            .collect();
+        match failed.is_empty() {
+            true => Ok(()),
+            false => Err(Failure::contradiction(format!(
+                "the statement could not be verified at {}: {}",
+                self.level,
+                Plain(&failed.join("; "))
+            ))
+            .hint("nothing was written; give the value named above")),
+        }
+    }
+
+    /// Checks the statement and signs exactly these bytes of it. Has no time yet.
+    pub(crate) fn sign(&self, bytes: &[u8], statement: &Json) -> Result<Signed, Failure> {
+        self.check(statement)?;
+        let envelope = Envelope::sign(PAYLOAD_TYPE, bytes, &self.key);
+        let mut envelope = envelope.map_err(|error| Failure::of(&error))?;
+        for signature in &mut envelope.unverified_signatures {
+            let leaf = self.certificate.iter().map(|leaf| leaf.der().to_vec());
+            signature.certificates = leaf.collect();
+        }
+        Ok(Signed { envelope })
+    }
+
+    /// Adds the time of each authority. With one that fails, there is nothing.
+    pub(crate) fn stamp(&self, mut signed: Signed) -> Result<Signed, Failure> {
+        for signature in &mut signed.envelope.unverified_signatures {
+            signature.tokens = self.times.stamp(&signature.bytes)?;
+        }
+        Ok(signed)
+    }
+
+    /// Asks every authority for a time that nobody needs, to see whether it would give one.
+    pub(crate) fn rehearse(&self, statement: &Json) -> Result<(), Failure> {
+        self.check(statement)?;
+        self.times.stamp(b"makoto: would this be timestamped?")?;
+        Ok(())
+    }
+
+    /// Whether this signer made the signature of `document`, as it would make it now: with this
+    /// certificate, and a good time for each authority.
+    pub(crate) fn made(&self, document: &[u8]) -> bool {
+        let Ok(value) = Json::parse(document, &Limits::DEFAULT) else {
+            return false;
+        };
+        let Some(Ok(envelope)) = Envelope::find(&value) else {
+            return false;
+        };
+        let keys = [self.key.public_key().clone()];
+        let [Ok(_)] = envelope.check_signatures(&keys).as_slice() else {
+            return false;
+        };
+        envelope.unverified_signatures.iter().all(|signature| {
+            let leaf = signature.certificates.first();
+            let certified = match &self.certificate {
+                Some(own) => leaf.is_some_and(|leaf| leaf == own.der()),
+                None => true,
+            };
+            certified
+                && self.times.count(&signature.tokens, &signature.bytes) >= self.times.tsas.len()
+        })
+    }
+
+    /// Refuses to sign data with this signer for which a `makoto.toml` names another.
+    pub(crate) fn refuse_others(
+        signing: Option<&Self>,
+        args: &SigningArgs,
+        defaults: &Defaults,
+    ) -> Result<(), Failure> {
+        let of = |key| {
+            let values = signing.into_iter().flat_map(|signing| &signing.from_file);
+            let mut values = values.filter(move |value| value.key == key);
+            values.next().map(|value| value.text.clone())
+        };
+        let signer = match args.signer.typed() {
+            Some(_) => None,
+            None => defaults.signer(None).map(|value| value.text),
+        };
+        // Without a signer, an address in the file means nothing.
+        let tsa = match (
+            args.time.tsas.is_empty(),
+            signing.is_some() || signer.is_some(),
+        ) {
+            (true, true) => defaults.value("tsa", None).map(|value| value.text),
+            _ => None,
+        };
+        match signer == of("signer") && tsa == of("tsa") {
+            true => Ok(()),
+            false => Err(Failure::usage(
+                "makoto.toml names another signer or timestamp authority for this dataset than for the first",
+            )
+            .hint("attest them apart, or name both with --signer and --tsa")),
+        }
+    }
+}
+
+impl Times {
+    /// A token of each authority over the bytes of `signature`, checked.
+    pub(crate) fn stamp(&self, signature: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
+        let ask = |tsa: &Tsa| tsa.stamp(signature, self.trust()).map_err(refused);
+        self.tsas.iter().map(ask).collect()
+    }
+
+    /// Who made a good token: the authority in the trusted root, or without one the certificate
+    /// in the token, which anyone can make.
+    pub(crate) fn maker(&self, token: &[u8], signature: &[u8]) -> Option<String> {
+        match &self.root {
+            Some(root) => {
+                let stamp = Timestamp::verify(token, signature, root).ok()?;
+                Some(stamp.authority().to_owned())
+            }
+            None => {
+                let stamp = Untrusted::of(token, signature).ok()?;
+                Some(stamp.certificate().digest().to_string())
+            }
+        }
+    }
+
+    /// How many makers have given a good token.
+    fn count(&self, tokens: &[Vec<u8>], signature: &[u8]) -> usize {
+        let makers = tokens
+            .iter()
+            .filter_map(|token| self.maker(token, signature));
+        makers.collect::<std::collections::BTreeSet<_>>().len()
+    }
+
+    fn trust(&self) -> Trust<'_> {
+        match &self.root {
+            Some(root) => Trust::Root(root),
+            None => Trust::AnyoneInsecure,
+        }
+    }
+}
+
+impl Signed {
+    /// The bundle, as one line.
+    pub(crate) fn to_document(&self) -> Vec<u8> {
+        // It has the one signature that was just made, so that it is a bundle.
+        let bundle = self.envelope.to_bundle();
+        bundle.map_or_else(|_| Vec::new(), |bundle| bundle.to_string().into_bytes())
+    }
+}
+
+impl fmt::Display for Signing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.certificate {
+            Some(certificate) => f.write_str(&named(certificate))?,
+            None => f.write_str(&self.key.public_key().key_id())?,
+        }
+        match (self.times.tsas.len(), &self.times.root) {
+            (0, _) => f.write_str(", no timestamp"),
+            (count, Some(_)) => write!(f, ", {count} timestamp(s)"),
+            (count, None) => write!(f, ", {count} timestamp(s) of unknown authorities"),
+        }
+    }
+}
+
+/// The trusted root in a file that was named on the command line.
+pub(crate) fn open_root(path: &Path) -> Result<TrustedRoot, Failure> {
+    let bytes = needed(path, "trusted root", Limits::DEFAULT.document_bytes)?;
+    TrustedRoot::from_json(&bytes).map_err(|error| {
+        let failure = Failure::of(&error);
+        let shown = path.to_string_lossy();
+        Failure::usage(format!("{}: {}", Plain(&shown), Plain(&failure.message)))
+    })
+}
+
+/// Reads the signer's certificate and checks that it fits the key, is valid now, and chains to
+/// `root` if there is one. The certificates above it have done their work then: verifiers take
+/// them from their own trusted root.
+fn open_certificate(
+    path: &Path,
+    key: &SigningKey,
+    root: Option<&TrustedRoot>,
+) -> Result<Certificate, Failure> {
+    let shown = path.to_string_lossy();
+    let shown = Plain(&shown);
+    let limits = Limits::DEFAULT;
+    // PEM takes a third more than DER, and people write beside it what it is.
+    let most = 2 * limits.chain_certificates * limits.certificate_bytes;
+    let pem = needed(path, "certificate", most)?;
+    let refuse = |error: &dyn std::error::Error| {
+        let failure = Failure::of(error);
+        Failure::usage(format!("certificate {shown}: {}", Plain(&failure.message)))
+    };
+    let chain = Certificate::from_pem(&pem).map_err(|error| refuse(&error))?;
+    let Some((leaf, above)) = chain.split_first() else {
+        return Err(Failure::usage(format!("certificate {shown} is empty")));
+    };
+    if leaf.spki() != key.public_key().to_spki_der() {
+        return Err(Failure::usage(format!(
+            "certificate {shown} is of key sha256:{}, and the signer's is {}",
+            leaf.spki_digest(),
+            key.public_key().key_id()
+        ))
+        .hint("the signer's own certificate stands first in the file"));
+    }
+    leaf.check_signs().map_err(|error| refuse(&error))?;
+    let now = clock::now()?;
+    refuse_validity(leaf, &now, &shown.to_string())?;
+    if let Some(root) = root {
+        let above: Vec<_> = above.iter().map(Certificate::der).collect();
+        Identity::verify(leaf.der(), &above, root, &now).map_err(|error| refuse(&error))?;
+        // Only what the trusted root has will be there when it is verified.
+        Identity::verify(leaf.der(), &[], root, &now).map_err(|error| {
+            refuse(&error).hint("add the certificates between it and its authority to the trusted root: a bundle carries the signer's own only")
+        })?;
+    }
+    Ok(leaf.clone())
+}
+
+fn refuse_validity(leaf: &Certificate, now: &DateTime, shown: &str) -> Result<(), Failure> {
+    let (from, to) = (leaf.not_before(), leaf.not_after());
+    match from <= now && now <= to {
+        true => Ok(()),
+        false => Err(Failure::usage(format!(
+            "certificate {shown} is valid from {from} to {to}, and it is {now}"
+        ))
+        .hint("get a certificate that is valid now")),
+    }
+}
+
+/// A file that must be there.
+fn needed(path: &Path, what: &str, most: usize) -> Result<Vec<u8>, Failure> {
+    read_limited(path, most)?.ok_or_else(|| {
+        let shown = path.to_string_lossy();
+        Failure::usage(format!("there is no {what} {}", Plain(&shown)))
+            .hint("check the path; it is taken from the folder you are in")
+    })
+}
+
+/// The names of a certificate, as one text.
+fn named(certificate: &Certificate) -> String {
+    let names = certificate.names();
+    let all = names.uris.iter().chain(&names.emails).chain(&names.dns);
+    all.map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// An authority that gave no time.
+fn refused(error: TsaError) -> Failure {
+    let failure = Failure::of(&error);
+    let hint = match error {
+        TsaError::Answer { .. } => {
+            "nothing was written; the authority's answer cannot be used, ask whoever runs it, or another one"
+        }
+        TsaError::Address { .. } => {
+            "give --tsa an address such as https://tsa.example.com/api/v1/timestamp"
+        }
+        TsaError::Redirect { .. } => {
+            "nothing was written; give --tsa the address that it leads to, if you trust it"
+        }
+        _ => "nothing was written; run the command again when the authority can be reached",
+    };
+    Failure::usage(Plain(&failure.message).to_string()).hint(hint)
+}

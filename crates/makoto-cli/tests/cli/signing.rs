@@ -1,0 +1,503 @@
+//! Statements that are signed when they are made, and afterwards, with OpenSSL on the other side.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use makoto::attestation::Attestation;
+use makoto::envelope::Envelope;
+use makoto::json::Json;
+
+use crate::document::at;
+use crate::openssl::LONG;
+use crate::sandbox::{Ran, Sandbox, parse};
+use crate::tsa::{Answer, Authorities};
+use crate::verify::ORDERS;
+
+pub(crate) const SIGNER: [&str; 4] = ["--signer", "file:k", "--passphrase-file", "pass"];
+
+/// What the certificate of the tests names.
+const COLLECTOR: &str = "https://acme.example/collectors/1";
+
+/// Data, a key `k`, and a further key `k2`.
+pub(crate) fn signers() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("orders.csv", ORDERS);
+    sandbox.write("pass", "correct horse\n");
+    sandbox.set_mode("pass", 0o600);
+    for key in ["k", "k2"] {
+        let ran = sandbox.makoto(&["key", "generate", "--out", key, "--passphrase-file", "pass"]);
+        ran.ends(0, &[]);
+    }
+    sandbox
+}
+
+/// As [`signers`], with the key `k` of a certificate `chain.pem` and a trusted root `root.json`.
+fn certified() -> (Sandbox, Arc<Authorities>) {
+    let (sandbox, authorities) = (signers(), Authorities::new());
+    let workshop = &authorities.workshop;
+    workshop.openssl(&[
+        "pkcs8",
+        "-topk8",
+        "-in",
+        "signer.key",
+        "-v2",
+        "aes256",
+        "-passout",
+        "pass:correct horse",
+        "-out",
+        "k",
+    ]);
+    sandbox.write("k", workshop.read("k"));
+    sandbox.set_mode("k", 0o600);
+    let chain = [workshop.read("signer.pem"), workshop.read("ca.pem")].concat();
+    sandbox.write("chain.pem", chain);
+    sandbox.write("root.json", authorities.root("ca"));
+    (sandbox, authorities)
+}
+
+fn origin(sandbox: &Sandbox, more: &[&str]) -> Ran {
+    let origin = [
+        "attest",
+        "origin",
+        "orders.csv",
+        "--source",
+        "https://erp.example.com/orders",
+    ];
+    sandbox.makoto(&[&origin, more].concat())
+}
+
+/// `attest origin` at L2 by the certificate, with these options on top.
+fn at_l2(sandbox: &Sandbox, tsa: &str, more: &[&str]) -> Ran {
+    let options = [
+        "--certificate",
+        "chain.pem",
+        "--trusted-root",
+        "root.json",
+        "--tsa",
+        tsa,
+        "--level",
+        "L2",
+        "--collector",
+        COLLECTOR,
+    ];
+    origin(sandbox, &[&SIGNER, &options[..], more].concat())
+}
+
+pub(crate) fn envelope(file: &[u8]) -> Envelope {
+    let found = Envelope::find(&parse(file)).expect("an envelope");
+    found.expect("an envelope that can be read")
+}
+
+fn count(sandbox: &Sandbox, file: &str) -> usize {
+    Attestation::parse_file(&sandbox.read(file))
+        .expect("an attestation file")
+        .len()
+}
+
+#[test]
+fn an_attestation_by_a_certificate_is_a_bundle_with_leaf_and_token() {
+    let (sandbox, authorities) = certified();
+    let tsa = authorities.serve(Answer::Honest);
+    let ran = at_l2(&sandbox, &tsa, &[]);
+    ran.ends(0, &[]);
+    assert!(ran.stdout.contains("1 timestamp(s)"), "{ran:?}");
+    let bundle = sandbox.json("orders.csv.attestation");
+    assert_eq!(
+        at(&bundle, "mediaType").as_str(),
+        Some("application/vnd.dev.sigstore.bundle.v0.3+json")
+    );
+    let leaf = STANDARD.encode(authorities.workshop.der("signer"));
+    assert_eq!(
+        at(&bundle, "verificationMaterial.certificate.rawBytes").as_str(),
+        Some(&*leaf)
+    );
+    let envelope = envelope(&sandbox.read("orders.csv.attestation"));
+    let signature = &envelope.unverified_signatures[0];
+    assert_eq!(
+        (signature.certificates.len(), signature.tokens.len()),
+        (1, 1)
+    );
+}
+
+#[test]
+fn openssl_verifies_our_signature_over_the_pae_and_our_token() {
+    let (sandbox, authorities) = certified();
+    let tsa = authorities.serve(Answer::Honest);
+    at_l2(&sandbox, &tsa, &[]).ends(0, &[]);
+    let envelope = envelope(&sandbox.read("orders.csv.attestation"));
+    let signature = &envelope.unverified_signatures[0];
+    let workshop = &authorities.workshop;
+    workshop.write("pae", envelope.pae());
+    workshop.write("sig", &signature.bytes);
+    workshop.write("tst", &signature.tokens[0]);
+    workshop.openssl(&[
+        "x509",
+        "-in",
+        "signer.pem",
+        "-pubkey",
+        "-noout",
+        "-out",
+        "pub",
+    ]);
+    workshop.openssl(&[
+        "dgst",
+        "-sha256",
+        "-verify",
+        "pub",
+        "-signature",
+        "sig",
+        "pae",
+    ]);
+    workshop.openssl(&[
+        "ts",
+        "-verify",
+        "-data",
+        "sig",
+        "-in",
+        "tst",
+        "-token_in",
+        "-CAfile",
+        "ca.pem",
+    ]);
+}
+
+#[test]
+fn doing_it_again_changes_nothing_and_asks_nobody() {
+    let (sandbox, authorities) = certified();
+    let tsa = authorities.serve(Answer::Honest);
+    at_l2(&sandbox, &tsa, &[]).ends(0, &[]);
+    let (before, asked) = (sandbox.stamp("orders.csv.attestation"), authorities.asked());
+    let again = at_l2(&sandbox, &tsa, &[]);
+    again.ends(0, &[]);
+    assert!(again.stdout.contains("(unchanged)"), "{again:?}");
+    assert_eq!(sandbox.stamp("orders.csv.attestation"), before);
+    assert_eq!(authorities.asked(), asked);
+    // A signature that was only said to be ours is none.
+    let mut forged = envelope(&sandbox.read("orders.csv.attestation"));
+    let at = forged.unverified_signatures[0].bytes.len() - 1;
+    forged.unverified_signatures[0].bytes[at] ^= 1;
+    let forged = forged.to_bundle().expect("a bundle").to_string();
+    sandbox.write("orders.csv.attestation", &forged);
+    at_l2(&sandbox, &tsa, &[]).ends(1, &["is there already"]);
+    at_l2(&sandbox, &tsa, &["--replace"]).ends(0, &[]);
+    assert_ne!(sandbox.read("orders.csv.attestation"), forged.into_bytes());
+}
+
+#[test]
+fn an_unsigned_attestation_does_not_pass_for_a_signed_one() {
+    let sandbox = signers();
+    sandbox.attested("orders.csv", &[]);
+    let unsigned = sandbox.read("orders.csv.attestation");
+    sandbox
+        .attest("orders.csv", &SIGNER)
+        .ends(1, &["is there already", "--replace"]);
+    assert_eq!(sandbox.read("orders.csv.attestation"), unsigned);
+    sandbox
+        .attest("orders.csv", &[&SIGNER[..], &["--append"]].concat())
+        .ends(0, &["bare key"]);
+    assert_eq!(count(&sandbox, "orders.csv.attestation"), 2);
+}
+
+#[test]
+fn a_signature_that_only_names_our_key_does_not_stay_as_ours() {
+    let sandbox = signers();
+    sandbox.attest("orders.csv", &SIGNER).ends(0, &[]);
+    sandbox.attest("orders.csv", &SIGNER).ends(0, &[]);
+    let mut forged = envelope(&sandbox.read("orders.csv.attestation"));
+    let last = forged.unverified_signatures[0].bytes.len() - 1;
+    forged.unverified_signatures[0].bytes[last] ^= 1;
+    let forged = forged.to_bundle().expect("a bundle").to_string();
+    sandbox.write("orders.csv.attestation", &forged);
+    sandbox
+        .attest("orders.csv", &SIGNER)
+        .ends(1, &["is there already"]);
+}
+
+#[test]
+fn a_certificate_speaks_for_nobody_else() {
+    let (sandbox, authorities) = certified();
+    let tsa = authorities.serve(Answer::Honest);
+    at_l2(&sandbox, &tsa, &[]).ends(0, &[]);
+    std::fs::remove_file(sandbox.path("orders.csv.attestation")).expect("a file");
+    for other in [
+        "https://acme.example/collectors/12",
+        "https://acme.example/collectors",
+        "etl/1",
+    ] {
+        let options = ["--certificate", "chain.pem", "--collector", other];
+        let ran = origin(&sandbox, &[&SIGNER[..], &options].concat());
+        ran.ends(1, &["L2.P.5", other, COLLECTOR]);
+        assert!(!sandbox.exists("orders.csv.attestation"));
+    }
+    for own in ["ci@ACME.example", "ETL.acme.example"] {
+        let options = [
+            "--certificate",
+            "chain.pem",
+            "--collector",
+            own,
+            "--replace",
+        ];
+        origin(&sandbox, &[&SIGNER[..], &options].concat()).ends(0, &[]);
+    }
+}
+
+#[test]
+fn a_certificate_must_fit_the_key_the_time_and_the_root() {
+    let (sandbox, authorities) = certified();
+    let workshop = &authorities.workshop;
+    let csr = "/O=Acme/CN=signer";
+    let old = ("20200101000000Z", "20210101000000Z");
+    workshop.certify("signer", csr, "ca", crate::openssl::SIGNER, old);
+    sandbox.write("old.pem", workshop.read("signer.pem"));
+    let server = "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=serverAuth\nsubjectAltName=URI:https://acme.example/collectors/1\n";
+    workshop.certify("signer", csr, "ca", server, LONG);
+    sandbox.write("server.pem", workshop.read("signer.pem"));
+    sandbox.write("other.pem", workshop.read("tsa.pem"));
+    sandbox.write("other-root.json", authorities.root("other-ca"));
+    for (certificate, root, reason) in [
+        ("old.pem", "root.json", "valid from"),
+        ("server.pem", "root.json", "code signing"),
+        ("other.pem", "root.json", "is of key"),
+        (
+            "chain.pem",
+            "other-root.json",
+            "issued by none of the authorities",
+        ),
+        ("k.pub", "root.json", "CERTIFICATE"),
+        ("missing.pem", "root.json", "there is no certificate"),
+    ] {
+        let options = ["--certificate", certificate, "--trusted-root", root];
+        let collector = ["--collector", COLLECTOR];
+        origin(&sandbox, &[&SIGNER[..], &options, &collector].concat()).ends(2, &[reason]);
+        assert!(!sandbox.exists("orders.csv.attestation"), "{certificate}");
+    }
+}
+
+#[test]
+fn level_l2_writes_nothing_that_could_not_be_verified_at_l2() {
+    let (sandbox, authorities) = certified();
+    let tsa = authorities.serve(Answer::Honest);
+    let level = ["--level", "L2", "--collector", COLLECTOR];
+    origin(&sandbox, &level).ends(2, &["needs a signer", "L2.P.1"]);
+    origin(&sandbox, &[&SIGNER[..], &level].concat()).ends(2, &["L2.P.6", "--tsa"]);
+    sandbox.write("raw.csv", ORDERS);
+    let transform = [
+        "attest",
+        "transform",
+        "orders.csv",
+        "--input",
+        "raw.csv",
+        "--executor",
+        COLLECTOR,
+    ];
+    let l2 = [
+        "--tsa",
+        &tsa,
+        "--trusted-root",
+        "root.json",
+        "--level",
+        "L2",
+    ];
+    let times = [
+        "--started",
+        "2026-11-21T08:00:00Z",
+        "--finished",
+        "2026-11-21T08:01:00Z",
+    ];
+    let attest = |more: &[&str]| sandbox.makoto(&[&transform, &SIGNER[..], &l2, more].concat());
+    // The input has no attestation that could be referred to; then no times.
+    attest(&times).ends(1, &["L2.P.9"]);
+    sandbox.attested("raw.csv", &[]);
+    attest(&times[..2]).ends(1, &["L2.P.7"]);
+    assert!(!sandbox.exists("orders.csv.attestation"));
+    attest(&times).ends(0, &[]);
+}
+
+#[test]
+fn run_asks_before_the_command_runs_whether_it_can_be_signed() {
+    let (sandbox, authorities) = certified();
+    let tsa = authorities.serve(Answer::Honest);
+    let down = authorities.serve(Answer::ServerError);
+    sandbox.attested("orders.csv", &[]);
+    sandbox.write("wrong", "wrong\n");
+    sandbox.set_mode("wrong", 0o600);
+    let run = |executor: &str, pass: &str, tsa: &str| {
+        sandbox.makoto(&[
+            "run",
+            "--input",
+            "orders.csv",
+            "--output",
+            "out",
+            "--executor",
+            executor,
+            "--signer",
+            "file:k",
+            "--passphrase-file",
+            pass,
+            "--certificate",
+            "chain.pem",
+            "--trusted-root",
+            "root.json",
+            "--tsa",
+            tsa,
+            "--level",
+            "L2",
+            "--",
+            "cp",
+            "orders.csv",
+            "out",
+        ])
+    };
+    run(COLLECTOR, "wrong", &tsa).ends(2, &["passphrase"]);
+    run("someone/else", "pass", &tsa).ends(1, &["L2.P.5"]);
+    run(COLLECTOR, "pass", &down).ends(2, &["503"]);
+    assert!(!sandbox.exists("out"));
+    run(COLLECTOR, "pass", &tsa).ends(0, &[]);
+    assert_eq!(
+        envelope(&sandbox.read("out.attestation")).unverified_signatures[0]
+            .tokens
+            .len(),
+        1
+    );
+}
+
+#[test]
+fn sign_signs_the_very_bytes_and_a_second_key_adds_a_line() {
+    let sandbox = signers();
+    sandbox.attested("orders.csv", &[]);
+    let statement = sandbox.read("orders.csv.attestation");
+    let id = sandbox.sha256("orders.csv.attestation");
+    let sign = |key: &str| {
+        let signer = format!("file:{key}");
+        let sign = ["sign", "orders.csv.attestation", "--signer", &signer];
+        sandbox.makoto(&[&sign[..], &["--passphrase-file", "pass"]].concat())
+    };
+    let ran = sign("k");
+    ran.ends(0, &["bare key"]);
+    assert!(ran.stdout.contains(&id), "{ran:?}");
+    assert_eq!(
+        envelope(&sandbox.read("orders.csv.attestation")).unverified_payload,
+        statement
+    );
+    let once = sandbox.stamp("orders.csv.attestation");
+    sign("k").ends(0, &[]);
+    assert_eq!(sandbox.stamp("orders.csv.attestation"), once);
+    sign("k2").ends(0, &[]);
+    let both = sandbox.stamp("orders.csv.attestation");
+    assert_eq!(count(&sandbox, "orders.csv.attestation"), 2);
+    sign("k").ends(0, &[]);
+    sign("k2").ends(0, &[]);
+    assert_eq!(sandbox.stamp("orders.csv.attestation"), both);
+    let all = Attestation::parse_file(&sandbox.read("orders.csv.attestation"));
+    assert!(
+        all.expect("bundles")
+            .iter()
+            .all(|one| one.id.to_string() == id)
+    );
+}
+
+#[test]
+fn sign_refuses_bytes_that_are_not_canonical_unless_as_is() {
+    let sandbox = signers();
+    sandbox.attested("orders.csv", &[]);
+    let mut statement = sandbox.read("orders.csv.attestation");
+    statement.push(b'\n');
+    sandbox.write("s.json", &statement);
+    let sign = [&["sign", "s.json", "--out", "b.json"], &SIGNER[..]].concat();
+    sandbox.makoto(&sign).ends(1, &["RFC 8785", "--as-is"]);
+    assert!(!sandbox.exists("b.json"));
+    sandbox
+        .makoto(&[&sign[..], &["--as-is"]].concat())
+        .ends(0, &[]);
+    assert_eq!(
+        envelope(&sandbox.read("b.json")).unverified_payload,
+        statement
+    );
+    sandbox.write("n.json", b"{\"_type\":\"x\"}");
+    sandbox
+        .makoto(&[&["sign", "n.json"], &SIGNER[..]].concat())
+        .ends(1, &["could not be verified"]);
+    // Another statement is there: it is not written over.
+    sandbox.write("orders2.csv", "a\n1\n");
+    sandbox.attested("orders2.csv", &[]);
+    let other = ["sign", "orders2.csv.attestation", "--out", "b.json"];
+    sandbox
+        .makoto(&[&other, &SIGNER[..]].concat())
+        .ends(1, &["something else"]);
+}
+
+#[test]
+fn a_timestamp_is_added_once_for_each_authority() {
+    let (sandbox, authorities) = certified();
+    let tsa = authorities.serve(Answer::Honest);
+    sandbox.attest("orders.csv", &SIGNER).ends(0, &[]);
+    let stamp = [
+        "timestamp",
+        "orders.csv.attestation",
+        "--tsa",
+        &tsa,
+        "--trusted-root",
+        "root.json",
+    ];
+    sandbox.makoto(&stamp).ends(0, &[]);
+    let once = sandbox.stamp("orders.csv.attestation");
+    let ran = sandbox.makoto(&stamp);
+    ran.ends(0, &[]);
+    assert!(ran.stdout.contains("unchanged"), "{ran:?}");
+    assert_eq!(sandbox.stamp("orders.csv.attestation"), once);
+    let envelope = envelope(&sandbox.read("orders.csv.attestation"));
+    assert_eq!(envelope.unverified_signatures[0].tokens.len(), 1);
+    // What is not signed has no signature to be stamped.
+    sandbox.write("plain.csv", ORDERS);
+    sandbox.attested("plain.csv", &[]);
+    let plain = ["timestamp", "plain.csv.attestation", "--tsa", &tsa];
+    sandbox
+        .makoto(&plain)
+        .ends(1, &["not signed", "makoto sign"]);
+}
+
+#[test]
+fn signer_and_tsa_of_a_makoto_toml_are_used_and_told_and_what_is_typed_wins() {
+    let (sandbox, authorities) = certified();
+    let tsa = authorities.serve(Answer::Honest);
+    let toml = format!("[defaults]\nsigner = 'file:k'\ntsa = '{tsa}'\n");
+    sandbox.write("makoto.toml", toml);
+    let pass = ["--passphrase-file", "pass"];
+    let ran = sandbox.attest("orders.csv", &pass);
+    ran.ends(
+        0,
+        &["from makoto.toml: signer, tsa", "which anyone can make"],
+    );
+    let by_file = envelope(&sandbox.read("orders.csv.attestation"));
+    assert_eq!(by_file.unverified_signatures[0].tokens.len(), 1);
+    let typed = ["--signer", "file:k2", "--replace"];
+    sandbox
+        .attest("orders.csv", &[&pass[..], &typed].concat())
+        .ends(0, &[]);
+    let typed = envelope(&sandbox.read("orders.csv.attestation"));
+    let key = |envelope: &Envelope| envelope.unverified_signatures[0].key_id.clone();
+    assert_ne!(key(&typed), key(&by_file));
+    let hint: Json = sandbox.json("orders.csv.attestation");
+    let hint = at(&hint, "verificationMaterial.publicKey.hint").as_str();
+    assert_eq!(hint, key(&typed).as_deref());
+}
+
+#[test]
+fn many_datasets_are_signed_one_by_one() {
+    let sandbox = signers();
+    sandbox.write("more.csv", "a\n1\n");
+    let both = ["attest", "origin", "orders.csv", "more.csv"];
+    let options = [
+        "--source",
+        "https://erp.example.com",
+        "--collector",
+        "etl/orders",
+    ];
+    sandbox
+        .makoto(&[&both, &options[..], &SIGNER].concat())
+        .ends(0, &[]);
+    for file in ["orders.csv.attestation", "more.csv.attestation"] {
+        assert_eq!(envelope(&sandbox.read(file)).unverified_signatures.len(), 1);
+    }
+}
