@@ -3,6 +3,7 @@
 //! What was typed is read by `clap` in [`command`]; each command turns it into what it means,
 //! asks `makoto` and `makoto-data`, and shows the answer through [`screen`].
 
+mod agreement;
 mod batch;
 mod catalog;
 mod clock;

@@ -9,6 +9,7 @@ mod batch;
 mod budgets;
 mod config;
 mod config_places;
+mod config_store;
 mod crash;
 mod dbom;
 mod dbom_edited;
