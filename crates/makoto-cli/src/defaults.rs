@@ -203,6 +203,11 @@ impl Defaults {
         }
     }
 
+    /// The data.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
     /// Whether the data lies where the file that was found does not speak of it.
     fn is_elsewhere(&self) -> bool {
         self.inside.is_none() && self.source.asked == Asked::Found

@@ -4,6 +4,7 @@
 //! asks `makoto` and `makoto-data`, and shows the answer through [`screen`].
 
 mod advice;
+mod agreement;
 mod batch;
 mod catalog;
 mod clock;

@@ -17,7 +17,7 @@ use makoto_objects::ObjectUrl;
 use crate::batch::Done;
 use crate::command::Output;
 use crate::command::attest::WriteArgs;
-use crate::command::store::InStore;
+use crate::command::store::{InStore, NamedBy};
 use crate::dataset::Measured;
 use crate::defaults::Value;
 use crate::draft::Finished;
@@ -432,11 +432,11 @@ impl Writing<'_> {
         if let Some(signing) = self.signing {
             say(format!("  signed by:   {}", Plain(&signing.to_string())));
         }
-        let (_, by_environment) = self.args.store.roots();
-        let why = if by_environment {
-            ", named by MAKOTO_STORE"
-        } else {
-            ""
+        let (_, named_by) = self.args.store.roots();
+        let why = match named_by {
+            NamedBy::Option => "",
+            NamedBy::Config => ", named by makoto.toml",
+            NamedBy::Environment => ", named by MAKOTO_STORE",
         };
         for one in &put.stores {
             let (root, word) = (one.root.to_string_lossy(), one.word());

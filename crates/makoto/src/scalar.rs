@@ -15,7 +15,9 @@ pub fn is_invisible(character: char) -> bool {
 /// Whether a character can hide that two texts differ, or change the order in which a reader
 /// sees the others (Unicode TR 36; attack 85).
 pub fn is_deceptive(character: char) -> bool {
-    matches!(character,
+    // Every character of every name comes by here, and nearly all are ASCII, which never is.
+    !character.is_ascii()
+        && matches!(character,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
         | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'

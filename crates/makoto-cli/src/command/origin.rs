@@ -12,6 +12,7 @@ use makoto_data::{Progress, attestation_path, manifest_path, place_of};
 use super::Output;
 use super::attest::{WriteArgs, key_value, string_map};
 use super::pipe::PipeArgs;
+use crate::agreement::Agreement;
 use crate::batch::{Batch, Done, with_failures};
 use crate::clock;
 use crate::dataset::{BadRecords, Measured, is_template};
@@ -277,8 +278,8 @@ impl Origin {
                 "--no-manifest leaves nobody a way to know which files are covered",
             ));
         }
-        self.write.refuse_collisions(&[], &[folder.to_owned()])?;
         let said = self.say(folder)?;
+        self.write.refuse_collisions(&[], &[folder.to_owned()])?;
         let signing = self.signing.open(Some(&said.defaults))?;
         let list = read_list(list, self.selection.null)?;
         let data = Measured::read_listed(folder, list, &self.records)?;
@@ -316,8 +317,8 @@ impl Origin {
 
     fn attest_one(&self, path: &Path, stamp: &DateTime, output: Output) -> Result<u8, Failure> {
         self.pipe.refuse_without_pipe()?;
-        self.write.refuse_collisions(&[], &[path.to_owned()])?;
         let said = self.say(path)?;
+        self.write.refuse_collisions(&[], &[path.to_owned()])?;
         let signing = self.signing.open(Some(&said.defaults))?;
         let data = Measured::read(path, &self.records, BadRecords::Refuse)?;
         let finished = self.statement(&data, said, stamp)?;
@@ -348,13 +349,26 @@ impl Origin {
         }
         let fail_fast = many.fail_fast;
         let batch = Batch::new(many, output);
+        let files = Folders::default();
         let mut data = Files::default();
+        let mut agreement = Agreement::default();
         for path in batch.paths() {
             data.insert(path);
+            // What is wrong with a file is told of each dataset that it speaks of.
+            if let Ok(defaults) = files.defaults(path, &self.config) {
+                if self.name.is_none() {
+                    agreement.refuse_same_name(&defaults)?;
+                }
+                if !self.write.store.is_typed() {
+                    agreement.refuse_other_store(defaults)?;
+                }
+            }
+        }
+        if let Some(defaults) = agreement.first() {
+            self.write.store.configure(defaults);
         }
         self.write
             .refuse_places(&batch.paths().collect::<Vec<_>>())?;
-        let files = Folders::default();
         let signing = match batch.paths().next() {
             Some(first) => self
                 .signing
@@ -398,7 +412,9 @@ impl Origin {
 
     /// What is said of the dataset at `path`, whatever is in it.
     fn say(&self, path: &Path) -> Result<Said, Failure> {
-        self.say_by(Defaults::find(&self.config, path)?)
+        let defaults = Defaults::find(&self.config, path)?;
+        self.write.store.configure(&defaults);
+        self.say_by(defaults)
     }
 
     fn say_by(&self, defaults: Defaults) -> Result<Said, Failure> {

@@ -91,9 +91,10 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
         refuse_in_place(&self.inputs, &self.outputs)?;
+        let defaults = Defaults::find(&self.config, &self.outputs[0])?;
+        self.write.store.configure(&defaults);
         self.write.refuse_collisions(&self.inputs, &self.outputs)?;
         let command = self.expanded()?;
-        let defaults = Defaults::find(&self.config, &self.outputs[0])?;
         self.refuse_existing_attestations()?;
         let signing = self.signing.open(Some(&defaults))?;
         let links = self.records.links();

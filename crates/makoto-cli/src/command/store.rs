@@ -2,12 +2,14 @@
 //! beside their data.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use clap::Args;
 use makoto::attestation::Attestation;
 use makoto::digest::Digest;
 use makoto_data::{Catalog, Kept, Store, StoreError, Stored};
 
+use crate::defaults::{Defaults, Place, shown};
 use crate::failure::Failure;
 use crate::screen::{self, Plain};
 
@@ -18,28 +20,68 @@ pub(crate) struct StoreArgs {
     /// A store of attestations, a folder (repeatable) [default: $MAKOTO_STORE, if set]
     #[arg(long = "store", value_name = "DIR")]
     stores: Vec<PathBuf>,
+
+    /// What a makoto.toml names, when no option does, in commands that write.
+    #[arg(skip)]
+    configured: OnceLock<(PathBuf, Place)>,
+}
+
+/// Who named the stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NamedBy {
+    Option,
+    Config,
+    Environment,
 }
 
 /// The variable that names a store when no option does.
 const VARIABLE: &str = "MAKOTO_STORE";
 
 impl StoreArgs {
-    /// The folders, and whether they were named by the environment.
-    pub(crate) fn roots(&self) -> (Vec<PathBuf>, bool) {
+    /// The folders, and who named them.
+    pub(crate) fn roots(&self) -> (Vec<PathBuf>, NamedBy) {
+        if self.is_typed() {
+            return (self.stores.clone(), NamedBy::Option);
+        }
+        if let Some((root, _)) = self.configured.get() {
+            return (vec![root.clone()], NamedBy::Config);
+        }
         let named = std::env::var_os(VARIABLE).filter(|named| !named.is_empty());
         match named {
-            Some(named) if self.stores.is_empty() => (vec![named.into()], true),
-            _ => (self.stores.clone(), false),
+            Some(named) => (vec![named.into()], NamedBy::Environment),
+            None => (Vec::new(), NamedBy::Option),
         }
+    }
+
+    /// Whether an option names them.
+    pub(crate) fn is_typed(&self) -> bool {
+        !self.stores.is_empty()
+    }
+
+    /// Takes the store that a `makoto.toml` names, unless one was typed, and tells so.
+    pub(crate) fn configure(&self, defaults: &Defaults) {
+        let named = defaults.store().filter(|_| !self.is_typed());
+        let Some((place, root)) =
+            named.and_then(|(value, root)| Some((value.place()?.clone(), root)))
+        else {
+            return;
+        };
+        screen::note(format!(
+            "note: the store {} is named by {}",
+            Plain(&shown(&root)),
+            Plain(&place.to_string())
+        ));
+        // One command takes the defaults of one file, and asks for them once.
+        let _ = self.configured.set((root, place));
     }
 
     /// Everything in the stores. One that only the environment names need not be there yet.
     pub(crate) fn catalog(&self) -> Result<Catalog, Failure> {
-        let (roots, by_environment) = self.roots();
+        let (roots, named_by) = self.roots();
         let mut catalog = Catalog::new();
         for root in roots {
             let shown = root.to_string_lossy();
-            match (by_environment, root.exists()) {
+            match (named_by == NamedBy::Environment, root.exists()) {
                 (true, false) => {
                     let shown = Plain(&shown);
                     screen::note(format!(
@@ -84,16 +126,30 @@ impl StoreArgs {
             let place = canonical(&root);
             if let Some(data) = data.iter().find(|data| place.starts_with(canonical(data))) {
                 let (root, data) = (root.to_string_lossy(), data.to_string_lossy());
-                return Err(Failure::usage(format!(
+                let failure = Failure::usage(format!(
                     "the store {} is in the data {}, which it would change",
                     Plain(&root),
                     Plain(&data)
-                ))
-                .hint("name a store somewhere else"));
+                ));
+                return Err(self.traced(failure.hint("name a store somewhere else")));
             }
-            Store::rehearse(&root)?;
+            Store::rehearse(&root).map_err(|error| self.traced(error.into()))?;
         }
         Ok(())
+    }
+
+    /// A failure of a store, with the place that names it when that is a file.
+    fn traced(&self, mut failure: Failure) -> Failure {
+        if let (_, NamedBy::Config) = self.roots()
+            && let Some((_, place)) = self.configured.get()
+        {
+            failure.message = format!(
+                "{} (named by {})",
+                failure.message,
+                Plain(&place.to_string())
+            );
+        }
+        failure
     }
 }
 

@@ -192,10 +192,11 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 impl StreamWindow {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
+        let defaults = Defaults::find(&self.config, &self.data)?;
+        self.write.store.configure(&defaults);
         self.write
             .refuse_collisions(&[], std::slice::from_ref(&self.data))?;
         self.window.refuse_leftovers()?;
-        let defaults = Defaults::find(&self.config, &self.data)?;
         let source = defaults.needed("source", self.source.as_deref(), "--source URI")?;
         let collector =
             defaults.needed("collector", self.collector.as_deref(), "--collector ID")?;

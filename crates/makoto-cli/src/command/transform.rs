@@ -120,8 +120,9 @@ impl Transform {
             ));
         }
         refuse_in_place(&inputs, &self.outputs)?;
-        self.write.refuse_collisions(&inputs, &self.outputs)?;
         let defaults = Defaults::find(&self.config, &self.outputs[0])?;
+        self.write.store.configure(&defaults);
+        self.write.refuse_collisions(&inputs, &self.outputs)?;
         let executor = defaults.needed("executor", self.executor.as_deref(), "--executor ID")?;
         let signing = self.signing.open(Some(&defaults))?;
         let inputs = Input::read_all(&inputs, &self.records, &self.write.store)?;

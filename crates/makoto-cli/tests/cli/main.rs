@@ -11,6 +11,7 @@ mod budgets;
 mod clouds;
 mod config;
 mod config_places;
+mod config_store;
 mod crash;
 mod dbom;
 mod dbom_edited;
