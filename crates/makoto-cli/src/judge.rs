@@ -62,7 +62,7 @@ impl<'a> Judge<'a> {
             let folder = folder.canonicalize().map_err(|error| {
                 Failure::usage(format!("cannot read the policy's folder: {error}"))
             })?;
-            let trust = load_trust(policy)?;
+            let trust = load_trust(policy, &now)?;
             Ok::<_, Failure>(Court { trust, folder })
         });
         Ok(Self {

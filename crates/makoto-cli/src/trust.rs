@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use makoto::datetime::DateTime;
 use makoto::digest::Digest;
 use makoto::key::PublicKey;
+use makoto::key_set::KeySet;
 use makoto::limits::Limits;
-use makoto::policy::Policy;
+use makoto::policy::{KeySetReference, Policy};
 use makoto::trusted_root::TrustedRoot;
 use makoto::verify::Trust;
 use makoto_data::read_limited;
@@ -15,7 +17,8 @@ use crate::failure::Failure;
 use crate::screen::Plain;
 
 /// Reads the policy at `path`, and what it names relative to its folder.
-pub(crate) fn load_trust(path: &Path) -> Result<Trust, Failure> {
+/// Key sets are to hold at `now`.
+pub(crate) fn load_trust(path: &Path, now: &DateTime) -> Result<Trust, Failure> {
     let policy = read_policy(path)?;
     let folder = folder_of(path);
     let name = policy.trusted_root().ok_or_else(|| {
@@ -30,8 +33,34 @@ pub(crate) fn load_trust(path: &Path) -> Result<Trust, Failure> {
         Some(name) => read_keys(&folder.join(name))?,
         None => Vec::new(),
     };
-    Trust::new(policy, root, Digest::of(&bytes), keys)
+    let key_sets = policy.key_sets().iter();
+    let key_sets = key_sets.map(|reference| read_key_set(&folder, reference, &keys, now));
+    let key_sets = key_sets.collect::<Result<_, _>>()?;
+    Trust::new(policy, root, Digest::of(&bytes), keys, key_sets)
         .map_err(|error| Failure::of(&error).about(&shown(path)))
+}
+
+/// Reads and verifies a key set that a policy names.
+fn read_key_set(
+    folder: &Path,
+    reference: &KeySetReference,
+    keys: &[PublicKey],
+    now: &DateTime,
+) -> Result<(String, KeySet), Failure> {
+    let path = folder.join(&reference.file);
+    let pinned = keys.iter().find(|key| *key.id() == reference.key);
+    let pinned = pinned.ok_or_else(|| {
+        Failure::usage(format!(
+            "key set {:?} is pinned to sha256:{}, which is not among the trusted keys",
+            Plain(&reference.name).to_string(),
+            reference.key
+        ))
+        .hint("add the owner's public key to the file that trusted-keys names")
+    })?;
+    let bytes = read(&path, Limits::DEFAULT.document_bytes)?;
+    let set = KeySet::verify(&bytes, pinned, None, reference.at_least, now);
+    let set = set.map_err(|error| Failure::of(&error).about(&shown(&path)))?;
+    Ok((reference.name.clone(), set))
 }
 
 /// Reads a policy.
