@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use makoto::datetime::DateTime;
 use makoto::digest::Digest;
 use makoto::key::PublicKey;
+use makoto::key_set::KeySet;
 use makoto::limits::Limits;
 use makoto::pem;
-use makoto::policy::{Policy, Rule, SignerRule};
+use makoto::policy::{KeySetReference, Policy, Rule, SignerRule};
 use makoto::problem::Problem;
 use makoto::report::Level;
 use makoto::trusted_root::{Authority, TrustedRoot};
@@ -82,8 +83,34 @@ pub(crate) fn to_judge_by(path: &Path, now: &DateTime) -> Result<makoto::verify:
                 .hint("write one with `makoto trust init`, and name it there"),
         );
     };
-    makoto::verify::Trust::new(trust.policy, root, digest, trust.keys)
+    let key_sets = trust.policy.key_sets().iter();
+    let key_sets = key_sets.map(|reference| read_key_set(path, reference, &trust.keys, now));
+    let key_sets = key_sets.collect::<Result<_, _>>()?;
+    makoto::verify::Trust::new(trust.policy, root, digest, trust.keys, key_sets)
         .map_err(|error| Failure::of(&error).about(&shown(path)))
+}
+
+/// Reads and verifies a key set that the policy at `policy` names.
+fn read_key_set(
+    policy: &Path,
+    reference: &KeySetReference,
+    keys: &[PublicKey],
+    now: &DateTime,
+) -> Result<(String, KeySet), Failure> {
+    let path = beside(policy, &reference.file);
+    let pinned = keys.iter().find(|key| *key.id() == reference.key);
+    let pinned = pinned.ok_or_else(|| {
+        Failure::usage(format!(
+            "key set {:?} is pinned to sha256:{}, which is not among the trusted keys",
+            Plain(&reference.name).to_string(),
+            reference.key
+        ))
+        .hint("add the owner's public key to the file that trusted-keys names")
+    })?;
+    let bytes = read(&path, Limits::DEFAULT.document_bytes)?;
+    let set = KeySet::verify(&bytes, pinned, None, reference.at_least, now);
+    let set = set.map_err(|error| Failure::of(&error).about(&shown(&path)))?;
+    Ok((reference.name.clone(), set))
 }
 
 /// A policy that is not used, with what is wrong with it.

@@ -20,6 +20,7 @@ pub mod folder;
 pub mod identity;
 pub mod json;
 pub mod key;
+pub mod key_set;
 pub mod limits;
 pub mod lineage;
 pub mod manifest;

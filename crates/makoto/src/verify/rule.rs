@@ -126,7 +126,7 @@ impl Question<'_> {
         // Without a trusted time nothing passes; what else is wrong is told as of now.
         let trusted = time.as_ref().map(TrustedTime::earliest);
         let moment = trusted.unwrap_or(self.now);
-        let holders = self.trust.holders(signatory, moment);
+        let holders = self.trust.holders(signatory, time.as_ref(), moment);
         let allowed = self.allowed(holders, trusted, &mut checks);
         match &time {
             None => self.tell_no_time(signatory, &mut checks),

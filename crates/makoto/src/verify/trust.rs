@@ -1,11 +1,13 @@
 //! What a verifier trusts. All of it comes from the verifier's side, none from the data's.
 
 use super::signatory::Signatory;
+use super::verified::TrustedTime;
 use crate::datetime::DateTime;
 use crate::digest::Digest;
 use crate::identity::Identity;
 use crate::key::PublicKey;
-use crate::policy::{Policy, Signer, SignerRule};
+use crate::key_set::{KeyPeriodError, KeySet};
+use crate::policy::{Policy, Rule, Signer, SignerRule};
 use crate::trusted_root::TrustedRoot;
 
 /// A policy with everything that it names: authorities, keys and key sets.
@@ -14,7 +16,11 @@ pub struct Trust {
     policy: Policy,
     root: TrustedRoot,
     root_digest: Digest,
+    /// The trusted keys, then those that only key sets have.
     keys: Vec<PublicKey>,
+    /// How many of them are trusted keys.
+    at_hand: usize,
+    key_sets: Vec<(String, KeySet)>,
 }
 
 /// Why a policy cannot be used with what was given for it.
@@ -38,6 +44,9 @@ pub enum TrustError {
         /// Its name.
         name: String,
     },
+    /// The policy lists a key set, and what it takes back would not be known.
+    #[error("the policy lists the key set {0:?}, which was not given")]
+    KeySetNotGiven(String),
     /// A rule names an authority that the trusted root does not have.
     #[error(
         "rule for {rule:?} names the authority {authority:?}, which the trusted root does not have"
@@ -60,13 +69,19 @@ impl Trust {
         policy: Policy,
         root: TrustedRoot,
         root_digest: Digest,
-        keys: Vec<PublicKey>,
+        mut keys: Vec<PublicKey>,
+        key_sets: Vec<(String, KeySet)>,
     ) -> Result<Self, TrustError> {
+        let at_hand = keys.len();
+        let published = key_sets.iter().flat_map(|(_, set)| set.keys());
+        keys.extend(published.map(|published| published.key.clone()));
         let trust = Self {
             policy,
             root,
             root_digest,
             keys,
+            at_hand,
+            key_sets,
         };
         trust.refuse_gaps()?;
         Ok(trust)
@@ -93,32 +108,86 @@ impl Trust {
         &self.keys
     }
 
-    /// Everyone who may stand behind a signature at `moment`, or why not.
+    /// Everyone who may stand behind a signature, or why not. `time` is when it was made, as far
+    /// as that was verified; the rest is told as of `moment`.
+    ///
+    /// A key that any key set takes back stands for nobody, whoever else vouches for it: who has
+    /// stolen it does not mind by which list it is known.
     pub(super) fn holders(
         &self,
         signatory: &Signatory,
+        time: Option<&TrustedTime>,
         moment: &DateTime,
     ) -> Vec<Result<Holder, String>> {
+        let key = signatory.key;
+        let published = self.key_sets.iter();
+        let published: Vec<_> = published
+            .filter_map(|(name, set)| Some((name, set, set.key(&key)?)))
+            .map(|(name, set, one)| {
+                let counts = match time {
+                    // The signature may have been made at any moment between the two.
+                    Some(time) => one
+                        .check_at(Some(time.latest()))
+                        .and_then(|()| one.check_at(Some(time.earliest()))),
+                    None => one.check_at(None),
+                };
+                (name, set, counts)
+            })
+            .collect();
+        let taken_back = published.iter().find_map(|(name, _, counts)| match counts {
+            Ok(()) | Err(KeyPeriodError::NotYet { .. }) => None,
+            Err(error) => Some(in_key_set(name, error)),
+        });
+        if let Some(why) = taken_back {
+            return vec![Err(why)];
+        }
         let mut holders = Vec::new();
         if let Some(identity) = signatory.identity_at(moment, &self.root) {
             let identity = identity.map(|identity| Holder::Certificate(Box::new(identity)));
             holders.push(identity.map_err(|error| with_causes(&error)));
         }
-        let key = signatory.key;
-        if self.keys.iter().any(|one| *one.id() == key) {
+        if self.is_at_hand(&key) || self.is_named(&key) {
             holders.push(Ok(Holder::Key { key }));
         }
+        holders.extend(published.into_iter().map(|(name, set, counts)| {
+            counts.map_err(|error| in_key_set(name, &error))?;
+            Ok(Holder::Published {
+                key,
+                keyset: name.clone(),
+                owner: set.owner().to_owned(),
+            })
+        }));
         holders
+    }
+
+    /// Whether it is one of the trusted keys.
+    fn is_at_hand(&self, key: &Digest) -> bool {
+        let mut at_hand = self.keys.iter().take(self.at_hand);
+        at_hand.any(|one| one.id() == key)
+    }
+
+    /// Whether a rule names it, which vouches for it wherever its bytes are from.
+    fn is_named(&self, key: &Digest) -> bool {
+        let mut signers = self.policy.rules().iter().flat_map(Rule::signers);
+        signers.any(|signer| matches!(signer, SignerRule::Key(named) if named.id() == *key))
     }
 
     /// Refuses rules that name what is not there.
     fn refuse_gaps(&self) -> Result<(), TrustError> {
+        let mut listed = self.policy.key_sets().iter();
+        if let Some(absent) = listed.find(|one| !self.has_key_set(&one.name)) {
+            return Err(TrustError::KeySetNotGiven(absent.name.clone()));
+        }
         for rule in self.policy.rules() {
             for signer in rule.signers() {
                 self.refuse_gap(rule.name().as_str(), signer)?;
             }
         }
         Ok(())
+    }
+
+    fn has_key_set(&self, name: &str) -> bool {
+        self.key_sets.iter().any(|(given, _)| given == name)
     }
 
     fn refuse_gap(&self, rule: &str, signer: &SignerRule) -> Result<(), TrustError> {
@@ -141,10 +210,11 @@ impl Trust {
                     _ => Ok(()),
                 }
             }
-            SignerRule::KeySet(name) => {
+            SignerRule::KeySet(name) if !self.has_key_set(name) => {
                 let name = name.clone();
                 Err(TrustError::KeySetAbsent { rule, name })
             }
+            SignerRule::KeySet(_) => Ok(()),
         }
     }
 }
@@ -156,6 +226,12 @@ pub(super) enum Holder {
     Certificate(Box<Identity>),
     /// Whoever the rule says that it is.
     Key { key: Digest },
+    /// The owner of a key set.
+    Published {
+        key: Digest,
+        keyset: String,
+        owner: String,
+    },
 }
 
 impl Holder {
@@ -167,6 +243,11 @@ impl Holder {
                 id: *key,
                 owner: "",
                 keyset: None,
+            },
+            Self::Published { key, keyset, owner } => Signer::Key {
+                id: *key,
+                owner,
+                keyset: Some(keyset),
             },
         }
     }
@@ -186,6 +267,9 @@ impl Holder {
                 };
                 (owner.to_owned(), "the policy".to_owned())
             }
+            Self::Published { keyset, owner, .. } => {
+                (owner.clone(), format!("the key set {keyset:?}"))
+            }
         }
     }
 
@@ -197,9 +281,13 @@ impl Holder {
                 let names = [identity.uris(), identity.emails(), identity.dns_names()];
                 names.into_iter().flatten().any(|name| name == actor)
             }
-            Self::Key { .. } => name == actor,
+            Self::Key { .. } | Self::Published { .. } => name == actor,
         }
     }
+}
+
+fn in_key_set(name: &str, error: &KeyPeriodError) -> String {
+    format!("the key set {name:?} says: {error}")
 }
 
 /// An error with what caused it, in one line.

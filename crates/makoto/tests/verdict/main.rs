@@ -4,6 +4,7 @@
 mod data;
 mod envelopes;
 mod inputs;
+mod key_sets;
 #[path = "../time/openssl.rs"]
 mod openssl;
 mod other_side;

@@ -12,6 +12,7 @@ use makoto::digest::Digest;
 use makoto::envelope::{Envelope, PAYLOAD_TYPE};
 use makoto::json::Json;
 use makoto::key::{PublicKey, SigningKey};
+use makoto::key_set::KeySet;
 use makoto::limits::Limits;
 use makoto::policy::Policy;
 use makoto::report::{Outcome, Report, Verdict};
@@ -47,6 +48,8 @@ static WORKSHOP: LazyLock<Mutex<Workshop>> = LazyLock::new(|| {
     workshop.issue("expired", "P-256", "ca", SIGNER, THAT_DAY);
     workshop.issue("impostor", "P-256", "rival-ca", SIGNER, LONG);
     workshop.key("team", "P-256");
+    workshop.key("owner", "P-256");
+    workshop.key("heir", "ed25519");
     workshop.key("stranger", "ed25519");
     Mutex::new(workshop)
 });
@@ -279,6 +282,8 @@ pub(crate) struct Case<'a> {
     pub(crate) level: Option<makoto::report::Level>,
     pub(crate) now: &'a str,
     pub(crate) keys: &'a [&'a str],
+    /// Key sets by their names.
+    pub(crate) key_sets: Vec<(&'a str, KeySet)>,
     /// Bundles of inputs, found by their ids.
     pub(crate) inputs: Vec<Vec<u8>>,
 }
@@ -295,6 +300,7 @@ impl Default for Case<'_> {
             level: None,
             now: NOW,
             keys: &[],
+            key_sets: Vec::new(),
             inputs: Vec::new(),
         }
     }
@@ -309,11 +315,18 @@ impl Attestations for Shelf {
 }
 
 impl Case<'_> {
+    fn key_sets(&self) -> Vec<(String, KeySet)> {
+        let sets = self.key_sets.iter();
+        sets.map(|(name, set)| ((*name).to_owned(), set.clone()))
+            .collect()
+    }
+
     pub(crate) fn trust(&self) -> Trust {
         let policy = Policy::read(self.policy.as_bytes(), &Limits::DEFAULT);
         let policy = policy.unwrap_or_else(|problems| panic!("{problems:?}"));
         let keys = self.keys.iter().map(|name| public(name)).collect();
-        Trust::new(policy, root(), Digest::of(b"root"), keys).expect("nothing is missing")
+        Trust::new(policy, root(), Digest::of(b"root"), keys, self.key_sets())
+            .expect("nothing is missing")
     }
 
     pub(crate) fn report(&self) -> Report {
