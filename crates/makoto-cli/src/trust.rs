@@ -13,10 +13,10 @@ use makoto::policy::{KeySetReference, Policy, Rule, SignerRule};
 use makoto::problem::Problem;
 use makoto::report::Level;
 use makoto::trusted_root::{Authority, TrustedRoot};
-use makoto_data::{NewFile, read_limited};
+use makoto_data::{KeySetMemory, NewFile, read_limited};
 
 use crate::failure::Failure;
-use crate::screen::Plain;
+use crate::screen::{self, Plain};
 
 /// A policy with its trusted root and keys, and everything that is wrong with them.
 #[derive(Debug)]
@@ -108,9 +108,58 @@ fn read_key_set(
         .hint("add the owner's public key to the file that trusted-keys names")
     })?;
     let bytes = read(&path, Limits::DEFAULT.document_bytes)?;
-    let set = KeySet::verify(&bytes, pinned, None, reference.at_least, now);
+    let memory = memory();
+    let remembered = match &memory {
+        Some(memory) => memory.recall(pinned.id()).map_err(|error| {
+            let kept = shown(&memory.path_of(pinned.id()));
+            Failure::of(&error).hint(format!(
+                "look why, and remove {kept} if the key set is surely the newest"
+            ))
+        })?,
+        None => None,
+    };
+    let set = KeySet::verify(&bytes, pinned, remembered.as_ref(), reference.at_least, now);
     let set = set.map_err(|error| Failure::of(&error).about(&shown(&path)))?;
+    let accepted = set.to_remembered();
+    if remembered.as_ref() != Some(&accepted) {
+        remember(memory.as_ref(), pinned, &set);
+    }
     Ok((reference.name.clone(), set))
+}
+
+/// Where key sets that were accepted are remembered: below `$XDG_STATE_HOME`, or
+/// `~/.local/state`. Nowhere without a home.
+fn memory() -> Option<KeySetMemory> {
+    let absolute = |name| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
+    Some(KeySetMemory::at(state?.join("makoto/keysets")))
+}
+
+/// Remembers a set under the pinned key and under the one that it names, so that moving the pin
+/// loses nothing. That it could not be is told, and stops nothing: at-least in the policy guards
+/// as well.
+fn remember(memory: Option<&KeySetMemory>, pinned: &PublicKey, set: &KeySet) {
+    let accepted = set.to_remembered();
+    let Some(memory) = memory else {
+        screen::note(
+            "note: there is no home to remember the key set in; at-least in the policy guards against older ones",
+        );
+        return;
+    };
+    for key in [pinned.id(), set.owner_key().id()] {
+        if let Err(error) = memory.remember(key, &accepted) {
+            let why = error.to_string();
+            screen::note(format!(
+                "note: the key set is not remembered: {}; at-least in the policy guards against older ones",
+                Plain(&why)
+            ));
+            return;
+        }
+    }
 }
 
 /// A policy that is not used, with what is wrong with it.

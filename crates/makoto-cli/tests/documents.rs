@@ -128,6 +128,7 @@ fn run(document: &str) {
             .env("PATH", &path)
             .env_remove("SOURCE_DATE_EPOCH")
             .env_remove("MAKOTO_STORE")
+            .env("XDG_STATE_HOME", folder.path().join("state"))
             .env_remove("GITHUB_ACTIONS")
             .output()
             .expect("bash runs");

@@ -14,6 +14,7 @@ mod file;
 mod folder;
 mod group;
 mod inflate;
+mod key_set_memory;
 mod library;
 mod listed;
 mod new_file;
@@ -41,6 +42,7 @@ pub use folder::{
     FolderDigest, FolderFile, Links, Listing, digest_folder, folder_files, list_folder, member_path,
 };
 pub use group::{MOST, Pending, write_group};
+pub use key_set_memory::{KeySetMemory, MemoryError};
 pub use listed::{ListedDigest, Missing, count_unlisted, digest_listed};
 pub use new_file::NewFile;
 pub use package::{

@@ -9,6 +9,7 @@ use makoto::limits::Limits;
 use makoto_data::NewFile;
 
 use super::Output;
+use super::key_set::{Publish, Revoke, Rotate};
 use crate::failure::Failure;
 use crate::passphrase::PassphraseArgs;
 use crate::screen::{self, Plain};
@@ -18,6 +19,9 @@ use crate::secret_file;
 pub(crate) enum KeyCommand {
     Generate(Generate),
     Show(Show),
+    Publish(Publish),
+    Rotate(Rotate),
+    Revoke(Revoke),
 }
 
 impl KeyCommand {
@@ -25,6 +29,9 @@ impl KeyCommand {
         match self {
             Self::Generate(command) => command.run(output),
             Self::Show(command) => command.run(output),
+            Self::Publish(command) => command.run(output),
+            Self::Rotate(command) => command.run(output),
+            Self::Revoke(command) => command.run(output),
         }
     }
 }

@@ -8,6 +8,7 @@ mod dbt;
 mod doctor;
 mod find;
 mod key;
+mod key_set;
 mod known;
 mod lineage;
 mod man;

@@ -27,6 +27,7 @@ mod history;
 mod hostile;
 mod judged;
 mod junit;
+mod key_sets;
 mod keys;
 mod lineage;
 mod lineage_attacks;

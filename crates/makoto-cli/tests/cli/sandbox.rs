@@ -143,6 +143,7 @@ impl Sandbox {
             .current_dir(self.0.path())
             .env_remove("SOURCE_DATE_EPOCH")
             .env_remove("MAKOTO_STORE")
+            .env("XDG_STATE_HOME", self.0.path().join("state"))
             .env_remove("CLICOLOR_FORCE")
             .env_remove("GITHUB_ACTIONS");
         command

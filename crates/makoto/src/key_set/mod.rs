@@ -62,6 +62,30 @@ pub struct Remembered {
     pub owner_key: PublicKey,
 }
 
+impl Remembered {
+    /// As JSON, to be kept.
+    pub fn to_json(&self) -> Json {
+        Json::from([
+            ("version", self.version.into()),
+            ("digest", self.digest.to_string().into()),
+            ("ownerKey", self.owner_key.to_spki_pem().into()),
+        ])
+    }
+
+    /// What [`Remembered::to_json`] wrote; `None` for anything else.
+    pub fn from_json(value: &Json) -> Option<Self> {
+        let Json::Number(version) = value.get("version")? else {
+            return None;
+        };
+        let owner_key = value.get("ownerKey")?.as_str()?;
+        Some(Self {
+            version: version.as_u64().filter(|version| *version > 0)?,
+            digest: value.get("digest")?.as_str()?.parse().ok()?,
+            owner_key: PublicKey::from_spki_pem(owner_key.as_bytes()).ok()?,
+        })
+    }
+}
+
 /// Why bytes are no key set of the owner, or none that may be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeySetError {

@@ -1,0 +1,240 @@
+//! Keys that an owner publishes, retires and takes back, and what a verifier remembers of that.
+
+use crate::document::{fails, has_check, text};
+use crate::sandbox::{Sandbox, parse};
+use crate::signing::{SIGNER, signers};
+use crate::tsa::{Answer, Authorities};
+
+const OWNER: [&str; 4] = ["--owner-key", "owner", "--passphrase-file", "pass"];
+
+/// Orders that `k` signed, a key set with `k` by the owner's key, and a policy that pins it.
+fn published() -> Sandbox {
+    let (sandbox, authorities) = (signers(), Authorities::new());
+    let tsa = authorities.serve(Answer::Honest);
+    sandbox
+        .makoto(&[
+            "key",
+            "generate",
+            "--out",
+            "owner",
+            "--passphrase-file",
+            "pass",
+        ])
+        .ends(0, &[]);
+    sandbox.write("root.json", authorities.root("ca"));
+    let attest = [
+        "attest",
+        "origin",
+        "orders.csv",
+        "--source",
+        "https://erp.example.com",
+        "--collector",
+        "data-team",
+        "--tsa",
+        &tsa,
+    ];
+    sandbox
+        .makoto(&[&attest[..], &SIGNER].concat())
+        .ends(0, &[]);
+    key(
+        &sandbox,
+        &[
+            "publish",
+            "k.pub",
+            "--owner",
+            "data-team",
+            "--from",
+            "2026-01-01T00:00:00Z",
+        ],
+    );
+    sandbox.write("keys.pem", sandbox.read("owner.pub"));
+    policy(&sandbox, "");
+    sandbox
+}
+
+fn key(sandbox: &Sandbox, arguments: &[&str]) {
+    let arguments = [&["key"], arguments, &OWNER].concat();
+    sandbox.makoto(&arguments).ends(0, &[]);
+}
+
+fn id(sandbox: &Sandbox, name: &str) -> String {
+    let shown = sandbox.makoto(&["key", "show", name, "--json"]);
+    shown.ends(0, &[]);
+    text(&parse(shown.stdout.as_bytes()), "id").to_owned()
+}
+
+fn policy(sandbox: &Sandbox, more: &str) {
+    let owner = id(sandbox, "owner.pub");
+    let policy = format!(
+        "version = 1\ntrusted-root = \"root.json\"\ntrusted-keys = \"keys.pem\"\n\n[[keysets]]\n\
+         name = \"acme\"\nfile = \"keys.json\"\nkey = \"{owner}\"\n{more}\n[[dataset]]\n\
+         name = \"dataset:*\"\nrequire = \"L2\"\nsigners = [{{ keyset = \"acme\" }}]\n"
+    );
+    sandbox.write("policy.toml", policy);
+}
+
+const BY: [&str; 2] = ["--policy", "policy.toml"];
+
+#[test]
+fn a_key_that_its_owner_published_counts_and_is_shown_by_the_owners_name() {
+    let sandbox = published();
+    let (status, report) = sandbox.verify("orders.csv", &BY);
+    assert_eq!((status, text(&report, "level")), (0, "L2"), "{report}");
+    assert_eq!(text(&report, "signers.0.name"), "data-team");
+    // Another key of nobody's set does not.
+    let other = [
+        &["sign", "orders.csv.attestation", "--out", "other"],
+        &SIGNER[..],
+    ]
+    .concat();
+    let other: Vec<_> = other
+        .iter()
+        .map(|one| one.replace("file:k", "file:k2"))
+        .collect();
+    let other: Vec<_> = other.iter().map(String::as_str).collect();
+    sandbox.makoto(&other).ends(0, &[]);
+    let refused = sandbox.verify(
+        "orders.csv",
+        &[&BY[..], &["--attestation", "other"]].concat(),
+    );
+    assert_eq!(refused.0, 1, "{}", refused.1);
+}
+
+#[test]
+fn attack_91_an_older_set_is_refused_once_a_newer_one_was_seen() {
+    let sandbox = published();
+    let first = sandbox.read("keys.json");
+    assert_eq!(sandbox.verify("orders.csv", &BY).0, 0);
+    let k = id(&sandbox, "k.pub");
+    let revoke = [
+        "revoke",
+        &k,
+        "--from",
+        "2026-02-01T00:00:00Z",
+        "--reason",
+        "laptop stolen",
+    ];
+    key(&sandbox, &revoke);
+    fails(
+        &sandbox.verify("orders.csv", &BY),
+        &["L2.V.3", "2026-02-01"],
+    );
+    // The set from before the revocation.
+    sandbox.write("keys.json", &first);
+    let ran = sandbox.makoto(&[&["verify", "orders.csv"], &BY[..]].concat());
+    ran.ends(2, &["version"]);
+    // A verifier that has seen nothing is guarded by the policy.
+    std::fs::remove_dir_all(sandbox.path("state")).expect("removed");
+    assert_eq!(sandbox.verify("orders.csv", &BY).0, 0);
+    policy(&sandbox, "at-least = 2\n");
+    sandbox
+        .makoto(&[&["verify", "orders.csv"], &BY[..]].concat())
+        .ends(2, &["version"]);
+}
+
+#[test]
+fn attack_25_a_set_by_another_owner_in_the_place_of_the_pinned_ones() {
+    let sandbox = published();
+    let good = sandbox.read("keys.json");
+    std::fs::remove_file(sandbox.path("keys.json")).expect("removed");
+    let forged = [
+        "key",
+        "publish",
+        "k2.pub",
+        "--owner",
+        "data-team",
+        "--owner-key",
+        "k2",
+        "--passphrase-file",
+        "pass",
+    ];
+    sandbox.makoto(&forged).ends(0, &[]);
+    sandbox
+        .makoto(&[&["verify", "orders.csv"], &BY[..]].concat())
+        .ends(2, &["keys.json"]);
+    sandbox.write("keys.json", good);
+    assert_eq!(sandbox.verify("orders.csv", &BY).0, 0);
+}
+
+#[test]
+fn a_key_that_was_rotated_still_counts_for_what_it_signed() {
+    let sandbox = published();
+    let k = id(&sandbox, "k.pub");
+    key(
+        &sandbox,
+        &["rotate", &k, "k2.pub", "--at", "2099-01-01T00:00:00Z"],
+    );
+    assert_eq!(sandbox.verify("orders.csv", &BY).0, 0);
+    // Retired before it signed.
+    let sandbox = published();
+    let k = id(&sandbox, "k.pub");
+    key(
+        &sandbox,
+        &["rotate", &k, "k2.pub", "--at", "2026-02-01T00:00:00Z"],
+    );
+    fails(&sandbox.verify("orders.csv", &BY), &["L2.V.3"]);
+}
+
+#[test]
+fn what_cannot_be_published_or_taken_back_changes_nothing() {
+    let sandbox = published();
+    let before = sandbox.read("keys.json");
+    let k = id(&sandbox, "k.pub");
+    for (arguments, told) in [
+        (vec!["publish", "k.pub"], "in the key set already"),
+        (vec!["publish", "k"], "a public key is published"),
+        (
+            vec!["publish", "k2.pub", "--owner", "web-team"],
+            "is of \"data-team\"",
+        ),
+        (
+            vec![
+                "revoke",
+                "sha256:00",
+                "--from",
+                "2026-01-01T00:00:00Z",
+                "--reason",
+                "x",
+            ],
+            "no id of a key",
+        ),
+        (
+            vec!["revoke", &k, "--from", "yesterday", "--reason", "x"],
+            "--from",
+        ),
+    ] {
+        let arguments = [&["key"], &arguments[..], &OWNER].concat();
+        let ran = sandbox.makoto(&arguments);
+        assert_eq!(ran.status, 2, "{ran:?}");
+        assert!(ran.stderr.contains(told), "{told}: {ran:?}");
+    }
+    // Somebody else's key does not sign into it.
+    let stranger = [
+        "key",
+        "publish",
+        "k2.pub",
+        "--owner-key",
+        "k2",
+        "--passphrase-file",
+        "pass",
+    ];
+    assert_eq!(sandbox.makoto(&stranger).status, 2);
+    assert_eq!(sandbox.read("keys.json"), before);
+}
+
+#[test]
+fn a_memory_that_cannot_be_read_stops_everything() {
+    let sandbox = published();
+    sandbox.write("state", "a file where the folder would be");
+    let ran = sandbox.makoto(&[&["verify", "orders.csv"], &BY[..]].concat());
+    ran.ends(2, &["makoto/keysets"]);
+    std::fs::remove_file(sandbox.path("state")).expect("removed");
+    assert_eq!(sandbox.verify("orders.csv", &BY).0, 0);
+    let owner = id(&sandbox, "owner.pub").replace("sha256:", "");
+    sandbox.write(&format!("state/makoto/keysets/{owner}.json"), "{}");
+    sandbox
+        .makoto(&[&["verify", "orders.csv"], &BY[..]].concat())
+        .ends(2, &["does not hold what was remembered"]);
+    let (_, report) = sandbox.verify("orders.csv", &BY);
+    assert!(!has_check(&report, "pass", &["L2.V.4"]));
+}
