@@ -2,11 +2,13 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use makoto::digest::Digest;
 use makoto::limits::Limits;
 use makoto::report::{Report, Verdict};
 use makoto::validate::validate;
 use makoto_data::Sidecar;
 
+use super::store::StoreArgs;
 use super::{LevelArg, Output};
 use crate::batch::Batch;
 use crate::clock;
@@ -24,10 +26,13 @@ Examples:
   makoto validate orders.csv.attestation
   makoto validate orders.csv.attestation --junit report.xml
   curl -s https://registry.example.com/attestations/… | makoto validate - --json
+  makoto validate sha256:5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03 \\
+      --store /srv/attestations
   makoto validate --each warehouse/")]
 pub(crate) struct Validate {
-    /// The documents, or - for stdin; a pattern in quotes is matched here
-    #[arg(value_name = "FILE", required_unless_present = "files_from")]
+    /// The documents, or - for stdin; a pattern in quotes is matched here. An id, sha256:HEX, names
+    /// an attestation in a store
+    #[arg(value_name = "FILE|sha256:ID", required_unless_present = "files_from")]
     files: Vec<PathBuf>,
 
     #[command(flatten)]
@@ -36,6 +41,9 @@ pub(crate) struct Validate {
     /// The level whose rules hold
     #[arg(long, value_enum, default_value = "L1")]
     level: LevelArg,
+
+    #[command(flatten)]
+    store: StoreArgs,
 
     /// Show every check
     #[arg(short, long)]
@@ -87,8 +95,35 @@ impl Validate {
     }
 
     fn validate(&self, file: &Path) -> Result<Report, Failure> {
-        let document = read(file)?;
+        let document = match self.id_of(file) {
+            Some(id) => self.in_store(&id)?,
+            None => read(file)?,
+        };
         Ok(validate(&document, self.level.into(), clock::now()?))
+    }
+}
+
+impl Validate {
+    /// The id that an argument is, unless a file has that name.
+    fn id_of(&self, file: &Path) -> Option<Digest> {
+        let id = file.to_str()?.strip_prefix("sha256:")?.parse().ok()?;
+        (!file.exists()).then_some(id)
+    }
+
+    /// The document of an attestation in the stores; of several envelopes the first.
+    fn in_store(&self, id: &Digest) -> Result<Vec<u8>, Failure> {
+        let stores = self.store.catalog()?;
+        if stores.is_empty() {
+            return Err(
+                Failure::usage("an id needs a store to look in").hint("name one with --store DIR")
+            );
+        }
+        let found = stores.with_id(id)?;
+        let document = found.and_then(|found| found.documents.into_iter().next());
+        document.ok_or_else(|| {
+            Failure::usage(format!("no store has the attestation sha256:{id}"))
+                .hint("name another with --store DIR")
+        })
     }
 }
 

@@ -487,3 +487,17 @@ fn a_full_disk_and_a_read_only_store_are_told_and_lose_nothing() {
     assert!(ran.stderr.contains("No space left on device"), "{ran:?}");
     assert!(ran.stderr.contains("Read-only file system"), "{ran:?}");
 }
+
+#[test]
+fn an_attestation_in_a_store_is_validated_by_its_id() {
+    let sandbox = Sandbox::new();
+    sandbox.write("orders.csv", "id\n1\n");
+    sandbox.attested("orders.csv", &["--store", "kept"]);
+    let id = format!("sha256:{}", sandbox.sha256("orders.csv.attestation"));
+    let by_id = ["validate", &id, "--store", "kept"];
+    sandbox.makoto(&by_id).ends(0, &[]);
+    sandbox.makoto(&["validate", &id]).ends(2, &["--store DIR"]);
+    let other = id.replace(&id[7..17], "0000000000");
+    let unknown = ["validate", &other, "--store", "kept"];
+    sandbox.makoto(&unknown).ends(2, &["no store has"]);
+}
