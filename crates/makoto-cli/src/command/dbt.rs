@@ -20,6 +20,7 @@ use crate::draft::{Draft, Finished};
 use crate::failure::Failure;
 use crate::records::RecordArgs;
 use crate::screen::{self, Plain};
+use crate::signing::SigningArgs;
 use crate::writing::{Put, Writing, tell_masked, told_as_json};
 
 /// Inputs that a note names; the rest are counted.
@@ -84,6 +85,9 @@ pub(crate) struct Dbt {
 
     #[command(flatten)]
     write: WriteArgs,
+
+    #[command(flatten)]
+    signing: SigningArgs,
 }
 
 fn node_path(text: &str) -> Result<(String, PathBuf), String> {
@@ -120,8 +124,9 @@ impl Dbt {
                 plan.steps.len()
             )));
         }
+        let signing = self.signing.open(None)?;
         let writing = Writing {
-            signing: None,
+            signing: signing.as_ref(),
             args: &self.write,
             // No clock is read: every time in the statements was stated by dbt.
             times: Times::Compare,

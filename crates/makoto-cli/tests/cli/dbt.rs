@@ -318,6 +318,27 @@ fn the_same_run_again_changes_nothing_and_another_run_is_other_facts() {
 }
 
 #[test]
+fn the_models_of_a_run_are_signed_and_refer_to_each_other_as_before() {
+    let sandbox = crate::signing::signers();
+    let shop = Shop::open(&sandbox);
+    sandbox.attested("shop/seeds/orders.csv", &["--name", "dataset:raw"]);
+    shop.attest(&sandbox, &crate::signing::SIGNER).ends(0, &[]);
+    let bundle = sandbox.json("data/dear.csv.attestation");
+    assert!(bundle.get("dsseEnvelope").is_some(), "{bundle}");
+    let read = |name: &str| {
+        let bytes = sandbox.read(name);
+        let attestation = makoto::attestation::Attestation::parse(&bytes);
+        attestation.expect("an attestation")
+    };
+    let orders = read("shop/seeds/orders.csv.attestation");
+    let dear = read("data/dear.csv.attestation");
+    assert_eq!(
+        text(&dear.statement, "predicate.inputs.0.attestationRef"),
+        orders.reference()
+    );
+}
+
+#[test]
 fn a_kept_upstream_attestation_is_the_one_that_is_referred_to() {
     let sandbox = Sandbox::new();
     Shop::open(&sandbox).attest(&sandbox, &[]).ends(0, &[]);
