@@ -364,6 +364,18 @@ fn warned(report: &Report) -> Vec<String> {
     said
 }
 
+/// Whether a policy with several rules judged data of which only its own statement says the name.
+fn is_only_claimed(report: &Report) -> bool {
+    let claimed = report
+        .subject
+        .as_ref()
+        .is_some_and(|subject| !subject.name_asked_for);
+    let allowed = report
+        .with_outcome(Outcome::Pass)
+        .any(|check| check.id == "L2.V.4");
+    claimed && allowed
+}
+
 /// What to do next, in one line.
 fn next_step(report: &Report) -> String {
     let failed = |id: &str| {
@@ -401,6 +413,9 @@ fn next_step(report: &Report) -> String {
         }
         Verdict::Fail if failed("V3") => {
             "do not use the data as attested; get it again, or ask its producer to attest this version"
+        }
+        Verdict::Fail if failed("L2.V.4") && is_only_claimed(report) => {
+            "say which dataset it should be with --as NAME: where a name is only claimed, every rule must hold"
         }
         Verdict::Fail if failed("L2.V.3") || failed("L2.V.4") => {
             "if the signer is the right one, `makoto policy allow` adds it; if not, do not trust it"
