@@ -17,7 +17,7 @@ use makoto_objects::ObjectUrl;
 use crate::batch::Done;
 use crate::command::Output;
 use crate::command::attest::WriteArgs;
-use crate::command::store::{InStore, NamedBy};
+use crate::command::store::InStore;
 use crate::dataset::Measured;
 use crate::defaults::Value;
 use crate::draft::Finished;
@@ -432,16 +432,7 @@ impl Writing<'_> {
         if let Some(signing) = self.signing {
             say(format!("  signed by:   {}", Plain(&signing.to_string())));
         }
-        let (_, named_by) = self.args.store.roots();
-        let why = match named_by {
-            NamedBy::Option => "",
-            NamedBy::Config => ", named by makoto.toml",
-            NamedBy::Environment => ", named by MAKOTO_STORE",
-        };
-        for one in &put.stores {
-            let (root, word) = (one.root.to_string_lossy(), one.word());
-            say(format!("  store:       {} ({word}{why})", Plain(&root)));
-        }
+        self.args.store.told(&put.stores).for_each(say);
     }
 }
 
@@ -538,14 +529,7 @@ pub(crate) fn told_as_json(finished: &Finished, put: &Put) -> Json {
             ("attestation", format!("sha256:{}", written.id).into()),
         ])
     });
-    let stored = put.stores.iter().map(|one| {
-        Json::from([
-            ("store", one.root.to_string_lossy().into_owned().into()),
-            ("path", one.path.to_string_lossy().into_owned().into()),
-            ("outcome", one.word().into()),
-            ("attestation", format!("sha256:{}", one.stored.id).into()),
-        ])
-    });
+    let stored = put.stores.iter().map(InStore::to_json);
     let masked = finished.masked.iter().map(|masked| {
         Json::from([
             ("path", masked.path.as_str().into()),

@@ -10,6 +10,7 @@ use makoto::limits::Limits;
 use makoto_data::{Sidecar, one_line};
 
 use super::Output;
+use super::store::{InStore, StoreArgs};
 use crate::failure::Failure;
 use crate::screen::{self, Plain};
 use crate::signing::SigningArgs;
@@ -39,6 +40,9 @@ pub(crate) struct Sign {
 
     #[command(flatten)]
     signing: SigningArgs,
+
+    #[command(flatten)]
+    store: StoreArgs,
 }
 
 impl Sign {
@@ -59,11 +63,13 @@ impl Sign {
         let signing = self.signing.open(None)?.ok_or_else(|| {
             Failure::usage("no signer is given (L2.P.1)").hint("add --signer file:K")
         })?;
+        self.store.rehearse(&[])?;
         let id = format!("sha256:{}", Digest::of(&payload));
         if bundles.iter().any(|bundle| signing.made(bundle)) {
             // What would be refused now is refused, whoever signed it before.
             signing.check(&statement)?;
-            tell(out, &id, "unchanged", output);
+            let file = before.as_deref().unwrap_or_default();
+            keep((out, file), &id, "unchanged", &self.store, output)?;
             return Ok(0);
         }
         let signed = signing.sign(&payload, &statement)?;
@@ -90,7 +96,7 @@ impl Sign {
             (0, Some(_)) => "signed",
             _ => "appended",
         };
-        tell(out, &id, word, output);
+        keep((out, &after), &id, word, &self.store, output)?;
         Ok(0)
     }
 
@@ -177,19 +183,30 @@ fn shown(path: &Path) -> String {
     Plain(&path.to_string_lossy()).to_string()
 }
 
-/// Tells what became of a file of bundles.
-pub(super) fn tell(path: &Path, id: &str, word: &str, output: Output) {
+/// Keeps what the file of bundles at `path` has in the stores as well, and tells what became of it.
+pub(super) fn keep(
+    (path, file): (&Path, &[u8]),
+    id: &str,
+    word: &str,
+    stores: &StoreArgs,
+    output: Output,
+) -> Result<(), Failure> {
+    let stored = stores.keep(file)?;
     match output {
-        Output::Json => screen::json(&Json::from([(
-            "written",
-            Json::Array(vec![Json::from([
+        Output::Json => {
+            let written = Json::from([
                 ("path", path.to_string_lossy().into_owned().into()),
                 ("outcome", word.into()),
                 ("attestation", id.into()),
-            ])]),
-        )])),
+            ]);
+            let written = [written].into_iter();
+            let all = written.chain(stored.iter().map(InStore::to_json));
+            screen::json(&Json::from([("written", all.collect::<Json>())]));
+        }
         Output::Text | Output::Aside => {
             screen::result(format!("{}: {word}, attestation {id}", shown(path)));
+            stores.told(&stored).for_each(screen::result);
         }
     }
+    Ok(())
 }

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use clap::Args;
 use makoto::attestation::Attestation;
 use makoto::digest::Digest;
+use makoto::json::Json;
 use makoto_data::{Catalog, Kept, Store, StoreError, Stored};
 
 use crate::defaults::{Defaults, Place, shown};
@@ -119,6 +120,30 @@ impl StoreArgs {
         roots.iter().map(|root| Ok(Store::create(root)?)).collect()
     }
 
+    /// Puts what an attestation file has by now into the stores.
+    pub(crate) fn keep(&self, file: &[u8]) -> Result<Vec<InStore>, Failure> {
+        let put = || InStore::put(&self.create()?, &[file.to_vec()]);
+        put().map_err(|failure| match failure.hint {
+            Some(_) => failure,
+            None => failure.hint(
+                "the attestation file is as wanted; run the command again when the store can be written",
+            ),
+        })
+    }
+
+    /// A line for people on each statement that is in a store now, and who named the store.
+    pub(crate) fn told(&self, stored: &[InStore]) -> impl Iterator<Item = String> {
+        let why = match self.roots().1 {
+            NamedBy::Option => "",
+            NamedBy::Config => ", named by makoto.toml",
+            NamedBy::Environment => ", named by MAKOTO_STORE",
+        };
+        stored.iter().map(move |one| {
+            let (root, word) = (one.root.to_string_lossy(), one.word());
+            format!("  store:       {} ({word}{why})", Plain(&root))
+        })
+    }
+
     /// Looks whether the stores can be written, and lie outside the data: what is put into
     /// folders that are attested would change them.
     pub(crate) fn rehearse(&self, data: &[&Path]) -> Result<(), Failure> {
@@ -208,6 +233,16 @@ impl InStore {
         };
         put.map(|stored| Ok(stored?.into_iter().map(in_store).collect()))
             .collect()
+    }
+
+    /// For a program.
+    pub(crate) fn to_json(&self) -> Json {
+        Json::from([
+            ("store", self.root.to_string_lossy().into_owned().into()),
+            ("path", self.path.to_string_lossy().into_owned().into()),
+            ("outcome", self.word().into()),
+            ("attestation", format!("sha256:{}", self.stored.id).into()),
+        ])
     }
 
     pub(crate) fn word(&self) -> &'static str {

@@ -8,7 +8,8 @@ use makoto::limits::Limits;
 use makoto_data::Sidecar;
 
 use super::Output;
-use super::sign::tell;
+use super::sign::keep;
+use super::store::StoreArgs;
 use crate::failure::Failure;
 use crate::screen::Plain;
 use crate::signing::TimeArgs;
@@ -31,6 +32,9 @@ pub(crate) struct TimestampCommand {
 
     #[command(flatten)]
     time: TimeArgs,
+
+    #[command(flatten)]
+    store: StoreArgs,
 }
 
 impl TimestampCommand {
@@ -46,6 +50,7 @@ impl TimestampCommand {
                 .hint("check the path; it is taken from the folder you are in")
         })?;
         let (times, _) = self.time.open(None)?;
+        self.store.rehearse(&[])?;
         let documents = Attestation::documents(&before).map_err(|error| {
             let message = Failure::of(&error).message;
             Failure::contradiction(format!("{shown}: {}", Plain(&message)))
@@ -80,7 +85,7 @@ impl TimestampCommand {
         let id = ids
             .first()
             .map_or_else(String::new, |id| format!("sha256:{id}"));
-        if added {
+        let after = if added {
             let lines: Vec<_> = lines
                 .iter()
                 .map(|line| makoto_data::one_line(line))
@@ -97,9 +102,12 @@ impl TimestampCommand {
                 )));
             }
             sidecar.swap(Some(&before), &after, &self.bundle)?;
-        }
+            after
+        } else {
+            before
+        };
         let word = if added { "timestamped" } else { "unchanged" };
-        tell(&self.bundle, &id, word, output);
+        keep((&self.bundle, &after), &id, word, &self.store, output)?;
         Ok(0)
     }
 }

@@ -458,6 +458,63 @@ fn a_timestamp_is_added_once_for_each_authority() {
 }
 
 #[test]
+fn what_is_signed_and_stamped_afterwards_is_kept_in_a_store_as_well() {
+    let (sandbox, authorities) = certified();
+    let tsa = authorities.serve(Answer::Honest);
+    let policy = "version = 1\ntrusted-root = 'root.json'\n\n[[dataset]]\nname = 'dataset:orders'\n\
+                  require = 'L2'\nsigners = [{ uri = 'https://acme.example/collectors/1', ca = 'ca' }]\n";
+    sandbox.write("policy.toml", policy);
+    origin(&sandbox, &["--collector", COLLECTOR, "--store", "store"]).ends(0, &[]);
+    let by = ["--policy", "policy.toml", "--store", "store"];
+    let certificate = ["--certificate", "chain.pem", "--trusted-root", "root.json"];
+    let bundle = "orders.csv.attestation";
+    let sign = [&["sign", bundle], &SIGNER[..], &certificate].concat();
+    let stamp = [
+        "timestamp",
+        bundle,
+        "--tsa",
+        &tsa,
+        "--trusted-root",
+        "root.json",
+    ];
+    let in_store = |command: &[&str], outcome: &str| {
+        let ran = sandbox.makoto(&[command, &["--store", "store"]].concat());
+        ran.ends(0, &[]);
+        let told = format!("  store:       store ({outcome})");
+        assert_eq!(ran.stdout.lines().last(), Some(&*told), "{ran:?}");
+    };
+    // A store that cannot be written is refused before anything is signed or asked.
+    sandbox.write("file", "");
+    for command in [&sign[..], &stamp] {
+        let before = sandbox.read(bundle);
+        let ran = sandbox.makoto(&[command, &["--store", "file"]].concat());
+        ran.ends(2, &["file"]);
+        assert_eq!((sandbox.read(bundle), authorities.asked()), (before, 0));
+        in_store(
+            &sign,
+            if command == sign {
+                "added"
+            } else {
+                "unchanged"
+            },
+        );
+    }
+    assert_eq!(sandbox.verify("orders.csv", &by).0, 1);
+    in_store(&stamp, "added");
+    in_store(&stamp, "unchanged");
+    let json = sandbox.makoto(&[&stamp[..], &["--store", "store", "--json"]].concat());
+    assert_eq!(at(&json.json(), "written.1.store").as_str(), Some("store"));
+    // The store alone is enough, and the envelope without a time takes nothing away.
+    std::fs::remove_file(sandbox.path(bundle)).expect("removed");
+    let (status, report) = sandbox.verify("orders.csv", &by);
+    assert_eq!(
+        (status, at(&report, "level").as_str()),
+        (0, Some("L2")),
+        "{report}"
+    );
+}
+
+#[test]
 fn signer_and_tsa_of_a_makoto_toml_are_used_and_told_and_what_is_typed_wins() {
     let (sandbox, authorities) = certified();
     let tsa = authorities.serve(Answer::Honest);
