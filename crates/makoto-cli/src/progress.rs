@@ -31,7 +31,7 @@ impl Bar {
         };
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         bar.set_message(crate::screen::Plain(&name).to_string());
-        bar.enable_steady_tick(Duration::from_millis(200));
+        tick(&bar);
         Self {
             bar,
             batch_bytes: None,
@@ -44,7 +44,7 @@ impl Bar {
             "{bar:24} {pos}/{len} datasets, {msg}, {elapsed}, {eta} left",
         ));
         bar.set_message(HumanBytes(0).to_string());
-        bar.enable_steady_tick(Duration::from_millis(200));
+        tick(&bar);
         Self {
             bar,
             batch_bytes: Some(AtomicU64::new(0)),
@@ -73,6 +73,13 @@ impl Bar {
                 }
             }
         }
+    }
+}
+
+/// Keeps a bar moving where it is seen. A thread does it, which a hidden bar is not worth.
+fn tick(bar: &ProgressBar) {
+    if !bar.is_hidden() {
+        bar.enable_steady_tick(Duration::from_millis(200));
     }
 }
 

@@ -29,6 +29,9 @@ use crate::inflate::Inflated;
 /// that a chunk is still in the cache when its records are hashed.
 const CHUNK: usize = 128 << 10;
 
+/// Bytes read at a time of a small file: fresh memory costs more than hashing what is in it.
+const LEAST_CHUNK: usize = 4 << 10;
+
 /// Files up to this size are not worth starting a thread for.
 const SMALL: u64 = 1 << 20;
 
@@ -341,6 +344,8 @@ impl<'a> State<'a> {
 /// Cuts the content of a file into chunks of whole records.
 struct Reader<'a> {
     input: Input<'a>,
+    /// Bytes to read at a time, less than [`CHUNK`] where the content is.
+    chunk: usize,
     /// Gone when no records were asked for, or one broke a rule.
     splitter: Option<Splitter>,
     header_expected: bool,
@@ -375,12 +380,17 @@ enum End {
 
 impl<'a> Reader<'a> {
     fn new(tap: Tap<'a>, settings: Option<&Settings>) -> Self {
-        let input = match settings.map_or(Compression::None, Settings::compression) {
-            Compression::None => Input::Plain(tap),
-            compression => Input::Inflated(Inflated::new(tap, compression)),
+        let (input, chunk) = match settings.map_or(Compression::None, Settings::compression) {
+            Compression::None => {
+                // One more than is expected, so that one chunk sees the end.
+                let whole = usize::try_from(tap.expected().saturating_add(1)).unwrap_or(CHUNK);
+                (Input::Plain(tap), whole.clamp(LEAST_CHUNK, CHUNK))
+            }
+            compression => (Input::Inflated(Inflated::new(tap, compression)), CHUNK),
         };
         Self {
             input,
+            chunk,
             splitter: settings.and_then(Settings::splitter),
             header_expected: settings.is_some_and(Settings::has_header),
             carry: Vec::new(),
@@ -436,7 +446,7 @@ impl<'a> Reader<'a> {
         // Twice as much each time, so that a record of many chunks is not searched for its end
         // more often than it doubles.
         let most = Limits::DEFAULT.record_bytes + CHUNK;
-        let wanted = (2 * chunk.length).min(most).max(chunk.length + CHUNK);
+        let wanted = (2 * chunk.length).min(most).max(chunk.length + self.chunk);
         if chunk.buffer.len() < wanted {
             chunk.buffer.resize(wanted, 0);
         }

@@ -5,6 +5,7 @@ pub(crate) mod attest;
 mod completions;
 mod dbom;
 mod dbt;
+mod deferred;
 mod doctor;
 mod find;
 mod key;
@@ -35,6 +36,7 @@ use makoto::report::Level;
 
 pub(crate) use store::newest_last;
 
+use self::deferred::Deferred;
 use crate::failure::Failure;
 use crate::screen;
 
@@ -63,31 +65,43 @@ Examples:
 enum Command {
     /// Write an attestation beside data
     #[command(subcommand)]
-    Attest(Attest),
-    Run(Box<run::Run>),
-    Sign(sign::Sign),
-    Timestamp(timestamp::TimestampCommand),
-    Verify(verify::Verify),
-    Find(find::Find),
-    Pack(pack::Pack),
-    Validate(validate::Validate),
-    Lineage(lineage::LineageCommand),
+    Attest(Deferred<Attest>),
+    /// Run a command and attest what it made of its inputs
+    Run(Deferred<Box<run::Run>>),
+    /// Sign a statement that is there
+    Sign(Deferred<sign::Sign>),
+    /// Add the time to signatures that are there
+    Timestamp(Deferred<timestamp::TimestampCommand>),
+    /// Check that data still is what its attestation says
+    Verify(Deferred<verify::Verify>),
+    /// Find the attestations of data
+    Find(Deferred<find::Find>),
+    /// Put data and its attestations into one ZIP file
+    Pack(Deferred<pack::Pack>),
+    /// Check statements, envelopes, bundles or DBOMs, without their data
+    Validate(Deferred<validate::Validate>),
+    /// Show where data came from, step by step
+    Lineage(Deferred<lineage::LineageCommand>),
     /// Make, check and compare data bills of materials
     #[command(subcommand)]
-    Dbom(dbom::DbomCommand),
+    Dbom(Deferred<dbom::DbomCommand>),
     /// Make and show keys to sign with
     #[command(subcommand)]
-    Key(key::KeyCommand),
+    Key(Deferred<key::KeyCommand>),
     /// Say who is trusted: trusted roots of authorities
     #[command(subcommand)]
-    Trust(trust::TrustCommand),
+    Trust(Deferred<trust::TrustCommand>),
     /// Say who may sign which data
     #[command(subcommand)]
-    Policy(policy::PolicyCommand),
-    Doctor(doctor::Doctor),
-    Schema(schema::Schema),
-    Completions(completions::Completions),
-    Man(man::Man),
+    Policy(Deferred<policy::PolicyCommand>),
+    /// Show what would be used for data, where it comes from, and what is wrong here
+    Doctor(Deferred<doctor::Doctor>),
+    /// Print the JSON Schema of a kind of document
+    Schema(Deferred<schema::Schema>),
+    /// Print a completion script for a shell
+    Completions(Deferred<completions::Completions>),
+    /// Write manual pages, one for each command
+    Man(Deferred<man::Man>),
 }
 
 #[derive(Debug, Subcommand)]
@@ -96,6 +110,17 @@ enum Attest {
     Transform(Box<transform::Transform>),
     Dbt(Box<dbt::Dbt>),
     StreamWindow(Box<stream_window::StreamWindow>),
+}
+
+impl Attest {
+    fn run(&self, output: Output) -> Result<u8, Failure> {
+        match self {
+            Self::Origin(command) => command.run(output),
+            Self::Transform(command) => command.run(output),
+            Self::Dbt(command) => command.run(output),
+            Self::StreamWindow(command) => command.run(output),
+        }
+    }
 }
 
 /// Where a result goes.
@@ -114,10 +139,7 @@ impl Makoto {
     pub(crate) fn run(&self) -> Result<u8, Failure> {
         let output = self.output();
         match &self.command {
-            Command::Attest(Attest::Origin(command)) => command.run(output),
-            Command::Attest(Attest::Transform(command)) => command.run(output),
-            Command::Attest(Attest::Dbt(command)) => command.run(output),
-            Command::Attest(Attest::StreamWindow(command)) => command.run(output),
+            Command::Attest(command) => command.run(output),
             Command::Run(command) => command.run(output),
             Command::Sign(command) => command.run(output),
             Command::Timestamp(command) => command.run(output),
