@@ -370,6 +370,7 @@ impl Measured {
             Some(Attested {
                 name: subject.name.as_str().to_owned(),
                 reference: attestation.reference(),
+                is_signed: attestation.envelope.is_some(),
             })
         })
     }
@@ -407,6 +408,8 @@ pub(crate) struct Attested {
     pub(crate) name: String,
     /// The URI by which other statements refer to it.
     pub(crate) reference: String,
+    /// Whether signatures are around it. Nobody has verified them.
+    pub(crate) is_signed: bool,
 }
 
 /// Records as they go into a statement.

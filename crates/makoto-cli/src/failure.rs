@@ -18,6 +18,8 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// What to do next.
     pub(crate) hint: Option<String>,
+    /// The requirement that it is about.
+    requirement: Option<&'static str>,
 }
 
 impl Failure {
@@ -27,6 +29,7 @@ impl Failure {
             status: 2,
             message: message.into(),
             hint: None,
+            requirement: None,
         }
     }
 
@@ -55,12 +58,19 @@ impl Failure {
         self
     }
 
+    /// Says which requirement it is about.
+    pub(crate) fn requirement(mut self, id: &'static str) -> Self {
+        self.requirement = Some(id);
+        self
+    }
+
     /// The failure as a report.
     pub(crate) fn to_report(&self) -> Report {
         let now = clock::now().unwrap_or_else(|_| DateTime::unix_epoch());
         match self.status {
             1 => {
-                let check = Check::new("P1", Outcome::Fail, "", &*self.message);
+                let id = self.requirement.unwrap_or("P1");
+                let check = Check::new(id, Outcome::Fail, "", &*self.message);
                 Report::from_checks(vec![check], now)
             }
             _ => {

@@ -8,7 +8,7 @@ use clap::Args;
 use makoto::attestation::Attestation;
 use makoto::datetime::DateTime;
 use makoto::digest::Digest;
-use makoto::report::Report;
+use makoto::report::{Judged, Report};
 use makoto::verify::{Asked, Attestations, Candidates, Evidence, Trust, verify};
 use makoto_data::Catalog;
 
@@ -88,6 +88,17 @@ impl<'a> Judge<'a> {
         &self.now
     }
 
+    /// Says of a verdict by which policy it came about, also where nobody's signature was looked at.
+    pub(crate) fn signs(&self, report: &mut Report) {
+        if let (Some(court), None) = (&self.court, &report.judged) {
+            report.judged = Some(Judged {
+                policy: court.trust.policy().digest(),
+                trusted_root: *court.trust.root_digest(),
+                signers: Vec::new(),
+            });
+        }
+    }
+
     /// The verdict on what was found in the data at `path`.
     pub(crate) fn judge(
         &self,
@@ -135,6 +146,10 @@ impl Court {
     /// The data's path as the policy writes it: relative to its folder, or a URL. Of data that
     /// lies elsewhere, nothing: no rule speaks of it by its path.
     fn place_of(&self, path: &Path) -> Option<String> {
+        // Standard input is nowhere, whatever a file is called.
+        if path == Path::new("-") {
+            return None;
+        }
         if object::is_url(path) {
             return path.to_str().map(str::to_owned);
         }

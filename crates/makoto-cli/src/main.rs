@@ -18,6 +18,7 @@ mod failure;
 mod files;
 mod github;
 mod judge;
+mod next;
 mod object;
 mod passphrase;
 mod pattern;

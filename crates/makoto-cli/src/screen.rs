@@ -11,6 +11,7 @@ use makoto::scalar::is_deceptive;
 
 use crate::failure::Failure;
 use crate::github::{self, Severity};
+use crate::next::next_step;
 
 /// Text with everything escaped that a terminal would act on or a reader could not see.
 pub(crate) struct Plain<'a>(pub(crate) &'a str);
@@ -164,7 +165,7 @@ pub(crate) fn report(what: &str, report: &Report, detail: Detail) {
     result(verdict(what, report));
     result(format!("  why:  {}", Plain(&reason(report))));
     report.judged.iter().for_each(signers);
-    result(format!("  next: {}", Plain(&next_step(report))));
+    result(format!("  next: {}", Plain(next_step(report))));
     match detail {
         Detail::ThreeLines => {}
         Detail::Findings => {
@@ -289,8 +290,10 @@ pub(crate) fn reason(report: &Report) -> String {
             }
         }
         Verdict::Unknown => {
-            let skipped: Vec<_> = report.with_outcome(Outcome::Skip).map(told).collect();
-            skipped.join("; ")
+            // That no limit is set for its age leaves nothing open.
+            let skipped = report.with_outcome(Outcome::Skip);
+            let skipped = skipped.filter(|check| check.id != "L2.V.7");
+            skipped.map(told).collect::<Vec<_>>().join("; ")
         }
         Verdict::Pass => passed(report),
     }
@@ -362,76 +365,4 @@ fn warned(report: &Report) -> Vec<String> {
         )),
     }
     said
-}
-
-/// Whether a policy with several rules judged data of which only its own statement says the name.
-fn is_only_claimed(report: &Report) -> bool {
-    let claimed = report
-        .subject
-        .as_ref()
-        .is_some_and(|subject| !subject.name_asked_for);
-    let allowed = report
-        .with_outcome(Outcome::Pass)
-        .any(|check| check.id == "L2.V.4");
-    claimed && allowed
-}
-
-/// What to do next, in one line.
-fn next_step(report: &Report) -> String {
-    let failed = |id: &str| {
-        report
-            .with_outcome(Outcome::Fail)
-            .any(|check| check.id == id)
-    };
-    let step = match report.verdict {
-        Verdict::Pass if report.level == Some(Level::L1) => {
-            "L1 is the producer's own word; ask for a signed attestation where that is not enough"
-        }
-        Verdict::Pass if report.level.is_some() => {
-            "nothing; what a signer you trust says that is not true, no signature tells"
-        }
-        Verdict::Pass => "`makoto verify DATA` compares the data with it",
-        Verdict::Unknown
-            if report
-                .with_outcome(Outcome::Skip)
-                .any(|c| c.id == "L2.V.9" || c.id == "L2.V.8") =>
-        {
-            "name where the missing attestations are with --store or --in"
-        }
-        Verdict::Unknown => "a budget was reached; ask its producer for it in smaller parts",
-        Verdict::Fail if failed("L2.P.1") => {
-            "ask the producer for a signed attestation, or ask for --level L1"
-        }
-        Verdict::Fail if failed("L2.V.4") && report.judged.is_none() => {
-            "name whom you trust in a policy, see `makoto policy init`, and give it with --policy"
-        }
-        Verdict::Fail if failed("L2.V.1") || failed("L2.P.2") => {
-            "do not trust the statement; get it again, or ask the producer to sign it"
-        }
-        Verdict::Fail if failed("V1") || failed("P1") => {
-            "ask whoever made the data for a good attestation of it"
-        }
-        Verdict::Fail if failed("V3") => {
-            "do not use the data as attested; get it again, or ask its producer to attest this version"
-        }
-        Verdict::Fail if failed("L2.V.4") && is_only_claimed(report) => {
-            "say which dataset it should be with --as NAME: where a name is only claimed, every rule must hold"
-        }
-        Verdict::Fail if failed("L2.V.3") || failed("L2.V.4") => {
-            "if the signer is the right one, `makoto policy allow` adds it; if not, do not trust it"
-        }
-        Verdict::Fail if failed("L2.V.6") || failed("L2.P.6") => {
-            "ask the producer for a timestamp by an authority in your trusted root"
-        }
-        Verdict::Fail if failed("L2.V.7") => "get newer data, or allow older with max-age",
-        Verdict::Fail
-            if report
-                .with_outcome(Outcome::Fail)
-                .any(|c| c.path.ends_with(".name")) =>
-        {
-            "check whether this is the dataset you meant"
-        }
-        Verdict::Fail => "mend what is named above; --verbose lists every finding",
-    };
-    step.to_owned()
 }

@@ -11,6 +11,7 @@ use makoto::identity::Identity;
 use makoto::json::Json;
 use makoto::key::SigningKey;
 use makoto::limits::Limits;
+use makoto::policy::CLOCK_SKEW;
 use makoto::report::{Level, Outcome};
 use makoto::statement::Statement;
 use makoto::timestamp::{Timestamp, Untrusted};
@@ -79,6 +80,8 @@ pub(crate) struct Times {
 #[derive(Debug)]
 pub(crate) struct Signed {
     envelope: Envelope,
+    /// When the statement says that it was done.
+    claimed: Option<DateTime>,
 }
 
 impl SigningArgs {
@@ -86,13 +89,22 @@ impl SigningArgs {
     ///
     /// Everything that can be wrong with it before there is a statement is told here.
     pub(crate) fn open(&self, defaults: Option<&Defaults>) -> Result<Option<Signing>, Failure> {
+        self.open_for(defaults, Level::L1)
+    }
+
+    /// The same, for what has at least the level `least` when nothing else was typed.
+    pub(crate) fn open_for(
+        &self,
+        defaults: Option<&Defaults>,
+        least: Level,
+    ) -> Result<Option<Signing>, Failure> {
         let typed = self.signer.typed();
         let signer = match (defaults, typed) {
             (Some(defaults), typed) => defaults.signer(typed),
             (None, Some(typed)) => Some(Value::typed("signer", typed)),
             (None, None) => None,
         };
-        let level = self.level.map_or(Level::L1, Level::from);
+        let level = self.level.map_or(least, Level::from);
         let Some(signer) = signer else {
             return self.refuse_without_signer(level).map(|()| None);
         };
@@ -214,7 +226,7 @@ impl Signing {
                 self.level,
                 Plain(&failed.join("; "))
             ))
-            .hint("nothing was written; give the value named above")),
+            .hint("nothing was written; give the value named above, or ask for less with --level")),
         }
     }
 
@@ -227,15 +239,54 @@ impl Signing {
             let leaf = self.certificate.iter().map(|leaf| leaf.der().to_vec());
             signature.certificates = leaf.collect();
         }
-        Ok(Signed { envelope })
+        let (read, _) = Statement::read(statement.clone(), Level::L1);
+        let claimed = read.as_ref().and_then(Statement::claimed_time).cloned();
+        Ok(Signed { envelope, claimed })
     }
 
-    /// Adds the time of each authority. With one that fails, there is nothing.
+    /// Adds the time of each authority. With one that fails, or that does not agree with what was
+    /// signed, there is nothing.
     pub(crate) fn stamp(&self, mut signed: Signed) -> Result<Signed, Failure> {
         for signature in &mut signed.envelope.unverified_signatures {
             signature.tokens = self.times.stamp(&signature.bytes)?;
+            for token in &signature.tokens {
+                let Some(time) = self.times.time(token, &signature.bytes) else {
+                    continue;
+                };
+                self.refuse_time(&time, signed.claimed.as_ref())?;
+            }
         }
         Ok(signed)
+    }
+
+    /// Refuses a time at which the certificate did not count, or that is before what the statement
+    /// says was done (L2.P.7): no verifier would accept them together.
+    fn refuse_time(&self, time: &DateTime, claimed: Option<&DateTime>) -> Result<(), Failure> {
+        if let Some(leaf) = &self.certificate
+            && (time < leaf.not_before() || leaf.not_after() < time)
+        {
+            let (from, to) = (leaf.not_before(), leaf.not_after());
+            return Err(Failure::contradiction(format!(
+                "the timestamp authority says {time}, and the certificate is valid from {from} to {to} (L2.V.3)"
+            ))
+            .hint("nothing was written; get a certificate that is valid now"));
+        }
+        let Some(claimed) = claimed else {
+            return Ok(());
+        };
+        let early = claimed.unix_seconds() - time.unix_seconds();
+        match u64::try_from(early) {
+            Ok(early) if early > CLOCK_SKEW.get() => Err(Failure::contradiction(format!(
+                "the statement says {claimed}, and the timestamp authority {time}: signed before it happened, by more than the {CLOCK_SKEW} that clocks may differ (L2.P.7)"
+            ))
+            .hint("nothing was written; set the clock, or give the time at which it was done")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The level that must be reached.
+    pub(crate) fn level(&self) -> Level {
+        self.level
     }
 
     /// Asks every authority for a time that nobody needs, to see whether it would give one.
@@ -324,6 +375,20 @@ impl Times {
         }
     }
 
+    /// When a good token says that the signature existed.
+    fn time(&self, token: &[u8], signature: &[u8]) -> Option<DateTime> {
+        match &self.root {
+            Some(root) => {
+                let stamp = Timestamp::verify(token, signature, root).ok()?;
+                Some(stamp.time().clone())
+            }
+            None => {
+                let stamp = Untrusted::of(token, signature).ok()?;
+                Some(stamp.claimed_time().clone())
+            }
+        }
+    }
+
     /// How many makers have given a good token.
     fn count(&self, tokens: &[Vec<u8>], signature: &[u8]) -> usize {
         let makers = tokens
@@ -406,6 +471,11 @@ fn open_certificate(
     leaf.check_signs().map_err(|error| refuse(&error))?;
     let now = clock::now()?;
     refuse_validity(leaf, &now, &shown.to_string())?;
+    let issued = leaf.check_issued_by(above, &now);
+    issued.map_err(|error| {
+        refuse(&error)
+            .hint("after the signer's own certificate stands the one of who issued it, and so on")
+    })?;
     if let Some(root) = root {
         let above: Vec<_> = above.iter().map(Certificate::der).collect();
         Identity::verify(leaf.der(), &above, root, &now).map_err(|error| refuse(&error))?;

@@ -119,7 +119,13 @@ fn read_key_set(
         None => None,
     };
     let set = KeySet::verify(&bytes, pinned, remembered.as_ref(), reference.at_least, now);
-    let set = set.map_err(|error| Failure::of(&error).about(&shown(&path)))?;
+    let set = set.map_err(|error| {
+        let message = Failure::of(&error).message;
+        Failure::contradiction(message)
+            .requirement("L2.P.4")
+            .about(&shown(&path))
+            .hint("get the key set anew from its owner, and ask why if it is older than the one that you had")
+    })?;
     let accepted = set.to_remembered();
     if remembered.as_ref() != Some(&accepted) {
         remember(memory.as_ref(), pinned, &set);

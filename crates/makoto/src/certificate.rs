@@ -144,6 +144,19 @@ impl Certificate {
         }
     }
 
+    /// Checks that it was issued by the first of the certificates `above` it, that one by the
+    /// next, and so on, at `time`. Does not say that anyone trusts the last one.
+    ///
+    /// # Errors
+    /// [`IdentityError::Chain`] when the chain does not hold together.
+    pub fn check_issued_by(
+        &self,
+        above: &[Certificate],
+        time: &DateTime,
+    ) -> Result<(), IdentityError> {
+        Ok(chain::check_above(self, above, time)?)
+    }
+
     /// The bytes.
     pub fn der(&self) -> &[u8] {
         &self.der

@@ -137,8 +137,11 @@ pub enum ChainError {
 
 /// Finds the authority that `leaf` chains to at `time`.
 ///
-/// Certificates of the authority and those that came `along` are accepted between the two; only
-/// the last certificate of an authority's chain is an anchor.
+/// An authority is the lowest certificate of its chain, and the path must run through that one;
+/// certificates that came `along` are accepted below it. Of several authorities the one with the
+/// longest chain of its own is meant, trusted at the time or not. So nobody but the trusted root
+/// decides whose a certificate is: what comes along can complete a path, but not move it to
+/// another authority above the same anchor (attacks 90 and 92).
 pub(crate) fn verify<'a>(
     leaf: &Certificate,
     along: &[Certificate],
@@ -150,43 +153,72 @@ pub(crate) fn verify<'a>(
         return Err(ChainError::TooMany(along.len()));
     }
     let mut closest = ChainError::UnknownAuthority(leaf.subject());
+    let mut found = Vec::new();
     for authority in authorities {
-        let error = match verify_to(leaf, along, authority, time, purpose) {
-            Ok(()) if authority.is_trusted_at(time) => return Ok(authority),
-            Ok(()) => ChainError::AuthorityNotTrustedThen {
-                authority: authority.id().to_owned(),
-                time: time.to_string(),
-            },
-            Err(ChainError::UnknownAuthority(_)) => continue,
-            Err(error) => error,
+        let Some((below, anchor)) = authority.chain() else {
+            continue;
         };
-        closest = error;
+        match verify_to(leaf, along, &below, anchor, time, purpose) {
+            Ok(()) => found.push(authority),
+            Err(ChainError::UnknownAuthority(_)) => {}
+            Err(error) => closest = error,
+        }
     }
-    Err(closest)
+    let own_length = |authority: &Authority| authority.chain().map_or(0, |(below, _)| below.len());
+    let Some(longest) = found.iter().map(|one| own_length(one)).max() else {
+        return Err(closest);
+    };
+    found.retain(|one| own_length(one) == longest);
+    let trusted = found.iter().find(|one| one.is_trusted_at(time));
+    trusted
+        .copied()
+        .ok_or_else(|| ChainError::AuthorityNotTrustedThen {
+            authority: found[0].id().to_owned(),
+            time: time.to_string(),
+        })
+}
+
+/// Checks that `leaf` was issued by the first of the certificates `above` it, that one by the next,
+/// and so on, whoever the last one is.
+pub(crate) fn check_above(
+    leaf: &Certificate,
+    above: &[Certificate],
+    time: &DateTime,
+) -> Result<(), ChainError> {
+    let Some((last, between)) = above.split_last() else {
+        return Ok(());
+    };
+    let between: Vec<_> = between.iter().collect();
+    verify_to(leaf, &[], &between, last, time, Purpose::Signing)
 }
 
 fn verify_to(
     leaf: &Certificate,
     along: &[Certificate],
-    authority: &Authority,
+    below: &[&Certificate],
+    anchor: &Certificate,
     time: &DateTime,
     purpose: Purpose,
 ) -> Result<(), ChainError> {
     let unknown = || ChainError::UnknownAuthority(leaf.subject());
-    let (below, anchor) = authority.chain().ok_or_else(unknown)?;
     let seconds = u64::try_from(time.unix_seconds()).map_err(|_| unknown())?;
     let anchor_der = CertificateDer::from(anchor.der());
     let anchors = [anchor_from_trusted_cert(&anchor_der).map_err(|error| tell(error, leaf))?];
     let leaf_der = CertificateDer::from(leaf.der());
     let end = EndEntityCert::try_from(&leaf_der).map_err(|error| tell(error, leaf))?;
     let between: Vec<_> = below
-        .into_iter()
+        .iter()
+        .copied()
         .chain(along)
         .map(|certificate| CertificateDer::from(certificate.der()))
         .collect();
     // webpki goes on to other paths when this one is refused, and forgets why.
     let refusal = RefCell::new(None);
+    let lowest = below.first().copied();
     let check = |path: &VerifiedPath<'_>| {
+        if !lowest.is_none_or(|lowest| runs_through(path, lowest, leaf)) {
+            return Err(Error::UnknownIssuer);
+        }
         let checked = check_path(path, leaf, anchor, time, purpose);
         checked.map_err(|error| {
             refusal.replace(Some(error));
@@ -206,6 +238,13 @@ fn verify_to(
         Ok(_) => Ok(()),
         Err(error) => Err(refusal.take().unwrap_or_else(|| tell(error, leaf))),
     }
+}
+
+/// Whether a path from `leaf` has the certificate of an authority in it; a trusted root may list
+/// the leaf itself.
+fn runs_through(path: &VerifiedPath<'_>, authority: &Certificate, leaf: &Certificate) -> bool {
+    let mut between = path.intermediate_certificates();
+    leaf.der() == authority.der() || between.any(|one| *one.der() == *authority.der())
 }
 
 /// Extended key usage is checked by [`check_path`], which knows which certificate is the leaf.
@@ -259,6 +298,10 @@ fn check_path(
 
 /// Checks what a leaf is for by what it says itself. Does not verify that anyone issued it.
 pub(crate) fn check_leaf(leaf: &Certificate, purpose: Purpose) -> Result<(), ChainError> {
+    let constraints = known::<BasicConstraints>(leaf)?;
+    if constraints.is_some_and(|(_, constraints)| constraints.ca) {
+        return Err(ChainError::LeafIsAuthority(leaf.subject()));
+    }
     let usage = known::<KeyUsage>(leaf)?.map(|(_, usage)| usage.0);
     let signs = |usage: der::flagset::FlagSet<KeyUsages>| match purpose {
         Purpose::Signing => usage.contains(KeyUsages::DigitalSignature),

@@ -22,6 +22,10 @@ pub struct Limits {
     /// Statements about the same data whose signatures are verified. Who may write beside data, or
     /// into a store, can add any number; each costs a verification per signature.
     pub authenticated_statements: usize,
+    /// Signatures tried with keys for one verdict, inputs and all. A tenth of a millisecond each,
+    /// so that nobody who may write beside data holds a verifier up for more than seconds; with a
+    /// policy of 100 keys they are enough for 300 envelopes of one signature.
+    pub signature_attempts: u64,
     /// Bytes of an attestation file, which may hold several statements as JSON Lines.
     pub sidecar_bytes: usize,
     /// Bytes of one record. A longer one is almost always a wrong format or a missing
@@ -152,6 +156,7 @@ impl Limits {
         findings: 1_000,
         envelope_items: 32,
         authenticated_statements: 256,
+        signature_attempts: 32_768,
         sidecar_bytes: 64 << 20,
         record_bytes: 16 << 20,
         in_flight_bytes: 12 << 20,

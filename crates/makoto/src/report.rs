@@ -409,8 +409,11 @@ impl Report {
         ]
         .into_iter()
         .collect();
-        for (key, value) in self.judged.iter().flat_map(Judged::members) {
-            members.insert(key, value);
+        if let Some(judged) = &self.judged {
+            members.insert("lineageComplete", self.lineage_level.is_some().into());
+            for (key, value) in judged.members() {
+                members.insert(key, value);
+            }
         }
         Json::Object(members)
     }

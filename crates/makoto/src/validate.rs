@@ -6,7 +6,7 @@ use crate::dbom::Dbom;
 use crate::envelope::EnvelopeError;
 use crate::json::Fault;
 use crate::predicate::Predicate;
-use crate::report::{Check, Level, Outcome, Report};
+use crate::report::{Check, Level, Outcome, Report, Role};
 use crate::statement::Statement;
 
 /// Checks one statement, envelope, bundle or DBOM by the rules that hold at `level`.
@@ -16,7 +16,14 @@ use crate::statement::Statement;
 pub fn validate(document: &[u8], level: Level, now: DateTime) -> Report {
     let attestation = match Attestation::parse(document) {
         Ok(attestation) => attestation,
-        Err(error) => return refusal(&error, now),
+        Err(error) => {
+            let lines = Attestation::documents(document).unwrap_or_default();
+            let is_bundles = lines.len() > 1 && lines.iter().all(|(_, one)| one.envelope.is_some());
+            return match is_bundles {
+                true => validate_lines(&lines, level, now),
+                false => refusal(&error, now),
+            };
+        }
     };
     let mut checks = vec![Check::new("V1", Outcome::Pass, "", "is one JSON document")];
     let mut signatures = unverified_signatures(&attestation);
@@ -28,6 +35,10 @@ pub fn validate(document: &[u8], level: Level, now: DateTime) -> Report {
         }
         checks.extend(signatures.take());
         return Report::from_checks(checks, now);
+    }
+    if signatures.is_none() && level > Level::L1 {
+        let message = "is unsigned; from L2 on it stands in a signed envelope";
+        checks.push(Check::new("L2.P.1", Outcome::Warn, "", message));
     }
     let (statement, found) = Statement::read(attestation.statement, level);
     checks.extend(found);
@@ -45,37 +56,69 @@ pub fn validate(document: &[u8], level: Level, now: DateTime) -> Report {
     }
 }
 
+/// Checks each bundle of a file: one for each signer, or for each statement about the data.
+fn validate_lines(lines: &[(&[u8], Attestation)], level: Level, now: DateTime) -> Report {
+    let mut checks = Vec::new();
+    for (index, (line, _)) in lines.iter().enumerate() {
+        for mut check in validate(line, level, now.clone()).checks {
+            check.message = format!("{} (line {})", check.message, index + 1);
+            checks.push(check);
+        }
+    }
+    Report::from_checks(checks, now)
+}
+
 /// The report on a file that holds no attestation: it fails, or could not be told when a budget
 /// was reached (FORMATS §6).
 pub fn refusal(error: &AttestationError, now: DateTime) -> Report {
-    if let AttestationError::Envelope(EnvelopeError::TooMany { .. }) = error {
-        let check = Check::new("L2.V.1", Outcome::Skip, "", error.to_string());
-        return Report::unknown(check, now);
-    }
-    let (id, fault, path) = match error {
-        AttestationError::Envelope(_) => ("L2.V.1", None, ""),
+    let message = error.to_string();
+    let of_line = match error {
+        AttestationError::Line { error, .. } => Some(&**error),
+        _ => None,
+    };
+    let (id, fault, path) = match of_line.unwrap_or(error) {
+        AttestationError::Envelope(error) => return envelope_refusal(error, message, now),
         AttestationError::NotJson(error) | AttestationError::Payload(error) => {
             let id = match error.fault {
                 Fault::NotUtf8 => "P1",
                 _ => "V1",
             };
-            (id, Some(&error.fault), error.path.as_str())
+            let path = match of_line {
+                Some(_) => "",
+                None => error.path.as_str(),
+            };
+            (id, Some(&error.fault), path)
         }
-        AttestationError::Line { error, .. } => match &**error {
-            AttestationError::NotJson(error) => ("V1", Some(&error.fault), ""),
-            _ => ("V1", None, ""),
-        },
+        AttestationError::Line { .. } => ("V1", None, ""),
     };
+    let fail = |id| Check::new(id, Outcome::Fail, path, message.clone());
     // A document may be nested as deep as every reader of it can follow; that is a rule of the
     // form. How large one may be is only a budget of this reader.
     match fault {
         Some(Fault::TooLarge(_) | Fault::TooMany(_)) => {
-            Report::unknown(Check::new(id, Outcome::Skip, path, error.to_string()), now)
+            Report::unknown(Check::new(id, Outcome::Skip, path, message), now)
         }
-        _ => {
-            let check = Check::new(id, Outcome::Fail, path, error.to_string());
-            Report::from_checks(vec![check], now)
+        // Two readers could read two documents in it, one of them signed (attack 16).
+        Some(Fault::DuplicateKey(_)) => {
+            let follow = ["P1", "L2.V.1"].map(|id| fail(id).role(Role::Consequence));
+            let [first, second] = follow;
+            Report::from_checks(vec![fail(id), first, second], now)
         }
+        _ => Report::from_checks(vec![fail(id)], now),
+    }
+}
+
+fn envelope_refusal(error: &EnvelopeError, message: String, now: DateTime) -> Report {
+    let fail = |id| Check::new(id, Outcome::Fail, "", message.clone());
+    match error {
+        EnvelopeError::TooMany { .. } | EnvelopeError::TooLarge { .. } => {
+            Report::unknown(Check::new("L2.V.1", Outcome::Skip, "", message), now)
+        }
+        EnvelopeError::Signatures | EnvelopeError::NotOneSignature(0) => {
+            let follows = fail("L2.V.1").role(Role::Consequence);
+            Report::from_checks(vec![fail("L2.P.1"), follows], now)
+        }
+        _ => Report::from_checks(vec![fail("L2.V.1")], now),
     }
 }
 

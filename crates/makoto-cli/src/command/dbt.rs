@@ -240,6 +240,7 @@ impl Dbt {
             let attested = planned.first().map(|planned| Attested {
                 name: places.name_of(step.node),
                 reference: format!("urn:makoto:attestation:sha256:{}", planned.id),
+                is_signed: writing.signing.is_some(),
             });
             let [measured] = &data;
             let as_input = Input {

@@ -100,6 +100,7 @@ impl Run {
         let links = self.records.links();
         let inputs_before = states(&self.inputs, links)?;
         let inputs = Input::read_all(&self.inputs, &self.records, &self.write.store)?;
+        Input::refuse_unsigned(&inputs, signing.as_ref())?;
         let code = Code::of(&command, &[&self.inputs[..], &self.outputs[..]].concat())?;
         let statement = self.rehearse(&defaults, &inputs, &code)?;
         if let Some(signing) = &signing {

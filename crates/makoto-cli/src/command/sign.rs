@@ -7,6 +7,7 @@ use makoto::digest::Digest;
 use makoto::envelope::Envelope;
 use makoto::json::Json;
 use makoto::limits::Limits;
+use makoto::report::Level;
 use makoto_data::{Sidecar, one_line};
 
 use super::Output;
@@ -60,7 +61,12 @@ impl Sign {
             None => Some(read),
         };
         let bundles = bundles(out, before.as_deref(), &Digest::of(&payload))?;
-        let signing = self.signing.open(None)?.ok_or_else(|| {
+        // Who asks for the time of a signature means it to be verified.
+        let least = match self.signing.time.tsas.is_empty() {
+            true => Level::L1,
+            false => Level::L2,
+        };
+        let signing = self.signing.open_for(None, least)?.ok_or_else(|| {
             Failure::usage("no signer is given (L2.P.1)").hint("add --signer file:K")
         })?;
         self.store.rehearse(&[])?;

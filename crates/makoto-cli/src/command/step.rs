@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use makoto::json::Json;
 use makoto::limits::Limits;
+use makoto::report::Level;
 use makoto_data::Sidecar;
 
 use super::attest::{add_json, key_value, string_map};
@@ -18,6 +19,7 @@ use crate::failure::Failure;
 use crate::files::Files;
 use crate::records::RecordArgs;
 use crate::screen::Plain;
+use crate::signing::Signing;
 
 /// Where short names of transformations lead.
 pub(crate) const TRANSFORMS: &str = "https://makoto.dev/transforms/";
@@ -93,6 +95,29 @@ impl Input {
             Ok(Self { data, attested })
         };
         paths.iter().map(read).collect()
+    }
+
+    /// Refuses inputs that nobody has signed, where what is made of them must be more than that.
+    pub(crate) fn refuse_unsigned(
+        inputs: &[Self],
+        signing: Option<&Signing>,
+    ) -> Result<(), Failure> {
+        if signing.is_none_or(|signing| signing.level() < Level::L2) {
+            return Ok(());
+        }
+        let unsigned = inputs.iter().find(|input| {
+            let attested = input.attested.as_ref();
+            attested.is_some_and(|attested| !attested.is_signed)
+        });
+        let Some(input) = unsigned else {
+            return Ok(());
+        };
+        let path = input.data.path.to_string_lossy();
+        Err(Failure::contradiction(format!(
+            "the attestation of the input {} is unsigned, so that nothing made of it is L2 (L2.V.8)",
+            Plain(&path)
+        ))
+        .hint("nothing was written; sign it first with `makoto sign`"))
     }
 
     fn to_json(&self) -> Result<Json, Failure> {

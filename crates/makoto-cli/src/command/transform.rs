@@ -126,6 +126,7 @@ impl Transform {
         let executor = defaults.needed("executor", self.executor.as_deref(), "--executor ID")?;
         let signing = self.signing.open(Some(&defaults))?;
         let inputs = Input::read_all(&inputs, &self.records, &self.write.store)?;
+        Input::refuse_unsigned(&inputs, signing.as_ref())?;
         let read = |path: &PathBuf| Measured::read(path, &self.records, BadRecords::Refuse);
         let outputs: Result<Vec<_>, _> = self.outputs.iter().map(read).collect();
         let outputs = outputs?;

@@ -207,6 +207,13 @@ enum Told {
 }
 
 impl Told {
+    fn report_mut(&mut self) -> &mut Report {
+        match self {
+            Self::Package(judged) => &mut judged.report,
+            Self::Data(report) => report,
+        }
+    }
+
     fn into_report(self) -> Report {
         match self {
             Self::Package(judged) => judged.report,
@@ -225,10 +232,12 @@ struct Verification<'a> {
 
 impl Verification<'_> {
     fn judge(&self) -> Result<Told, Failure> {
-        match self.as_package()? {
-            Some(judged) => Ok(Told::Package(Box::new(judged))),
-            None => Ok(Told::Data(Box::new(self.verify()?))),
-        }
+        let mut told = match self.as_package()? {
+            Some(judged) => Told::Package(Box::new(judged)),
+            None => Told::Data(Box::new(self.verify()?)),
+        };
+        self.judge.signs(told.report_mut());
+        Ok(told)
     }
 
     fn open_sinks(&self, output: Output) -> Result<Sinks, Failure> {

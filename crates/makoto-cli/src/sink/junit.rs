@@ -206,12 +206,21 @@ impl<'a> Suite<'a> {
         let level = |level: Option<Level>| level.map_or("none", Level::as_str).to_owned();
         let report = self.report;
         let subject = report.subject.as_ref().map(|subject| text(&subject.name));
+        let judged = report.judged.as_ref();
         let properties = [
             ("verdict", Some(report.verdict.as_str().to_owned())),
             ("level", Some(level(report.level))),
             ("lineageLevel", Some(level(report.lineage_level))),
             ("subject", subject),
             ("attestation", report.attestation.clone()),
+            (
+                "policy",
+                judged.map(|judged| format!("sha256:{}", judged.policy)),
+            ),
+            (
+                "trustedRoot",
+                judged.map(|judged| format!("sha256:{}", judged.trusted_root)),
+            ),
             ("makoto", Some(TOOL_VERSION.to_owned())),
         ];
         let write = |xml: &mut Writer<W>| {

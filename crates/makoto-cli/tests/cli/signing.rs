@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use makoto::attestation::Attestation;
+use makoto::datetime::DateTime;
 use makoto::envelope::Envelope;
 use makoto::json::Json;
 
@@ -54,6 +55,17 @@ fn certified() -> (Sandbox, Arc<Authorities>) {
     sandbox.write("chain.pem", chain);
     sandbox.write("root.json", authorities.root("ca"));
     (sandbox, authorities)
+}
+
+/// The time in so many seconds.
+fn time_in(seconds: i64) -> String {
+    let now = std::time::SystemTime::UNIX_EPOCH
+        .elapsed()
+        .expect("a clock");
+    let now = i64::try_from(now.as_secs()).expect("not that late");
+    DateTime::from_unix(now + seconds)
+        .expect("a time")
+        .to_string()
 }
 
 fn origin(sandbox: &Sandbox, more: &[&str]) -> Ran {
@@ -308,10 +320,87 @@ fn level_l2_writes_nothing_that_could_not_be_verified_at_l2() {
     let attest = |more: &[&str]| sandbox.makoto(&[&transform, &SIGNER[..], &l2, more].concat());
     // The input has no attestation that could be referred to; then no times.
     attest(&times).ends(1, &["L2.P.9"]);
+    // What nobody signed makes nothing that is L2.
     sandbox.attested("raw.csv", &[]);
+    attest(&times).ends(1, &["raw.csv", "L2.V.8", "makoto sign"]);
+    let sign = ["sign", "raw.csv.attestation"];
+    sandbox.makoto(&[&sign, &SIGNER[..]].concat()).ends(0, &[]);
     attest(&times[..2]).ends(1, &["L2.P.7"]);
     assert!(!sandbox.exists("orders.csv.attestation"));
     attest(&times).ends(0, &[]);
+}
+
+#[test]
+fn nothing_is_written_that_was_signed_before_it_happened() {
+    let (sandbox, authorities) = certified();
+    let tsa = authorities.serve(Answer::Honest);
+    let now = time_in(0);
+    let certified = ["--certificate", "chain.pem", "--collector", COLLECTOR];
+    let stamped = ["--tsa", &tsa, "--trusted-root", "root.json"];
+    let attest = |collected: &str, more: &[&str]| {
+        let when = ["--collected-at", collected];
+        origin(
+            &sandbox,
+            &[&SIGNER[..], &certified, &stamped, &when, more].concat(),
+        )
+    };
+    for level in [&[][..], &["--level", "L2"]] {
+        attest(&time_in(900), level).ends(1, &["before it happened", "L2.P.7"]);
+        assert!(!sandbox.exists("orders.csv.attestation"));
+    }
+    attest(&now, &["--level", "L2"]).ends(0, &[]);
+}
+
+#[test]
+fn sign_asks_for_what_a_verifier_will_ask_for_when_it_asks_for_the_time() {
+    let (sandbox, authorities) = certified();
+    let tsa = authorities.serve(Answer::Honest);
+    sandbox.write("raw.csv", ORDERS);
+    let transform = ["attest", "transform", "orders.csv", "--input", "raw.csv"];
+    let by = ["--executor", COLLECTOR];
+    sandbox.makoto(&[&transform, &by[..]].concat()).ends(0, &[]);
+    let before = sandbox.read("orders.csv.attestation");
+    let sign = |more: &[&str]| {
+        let sign = ["sign", "orders.csv.attestation"];
+        let stamped = ["--tsa", &tsa, "--trusted-root", "root.json"];
+        sandbox.makoto(&[&sign, &SIGNER[..], &stamped, more].concat())
+    };
+    sign(&[]).ends(1, &["L2.P.7", "L2.P.9", "--level"]);
+    assert_eq!(sandbox.read("orders.csv.attestation"), before);
+    sign(&["--level", "L1"]).ends(0, &[]);
+}
+
+#[test]
+fn a_certificate_that_no_verifier_accepts_is_refused_without_a_root_too() {
+    let (sandbox, authorities) = certified();
+    let workshop = &authorities.workshop;
+    let arguments =
+        "req -x509 -new -config config -key signer.key -subj /CN=own -days 30 -out own.pem";
+    let mut arguments: Vec<_> = arguments.split(' ').collect();
+    for extension in [
+        "subjectAltName=URI:https://acme.example/collectors/1",
+        "extendedKeyUsage=codeSigning",
+        "keyUsage=digitalSignature",
+        "basicConstraints=critical,CA:TRUE",
+    ] {
+        arguments.extend(["-addext", extension]);
+    }
+    workshop.openssl(&arguments);
+    sandbox.write("own.pem", workshop.read("own.pem"));
+    let certificate = |file: &'static str| ["--certificate", file, "--collector", COLLECTOR];
+    let attest = |file| origin(&sandbox, &[&SIGNER[..], &certificate(file)].concat());
+    attest("own.pem").ends(2, &["own.pem", "authority's"]);
+    // The right certificate, and after it one that did not issue it.
+    let leaf = sandbox.read_text("chain.pem");
+    let end = "-----END CERTIFICATE-----\n";
+    let leaf = &leaf[..leaf.find(end).expect("a certificate") + end.len()];
+    sandbox.write(
+        "mixed.pem",
+        format!("{leaf}{}", sandbox.read_text("own.pem")),
+    );
+    attest("mixed.pem").ends(2, &["mixed.pem", "issued by none"]);
+    assert!(!sandbox.exists("orders.csv.attestation"));
+    attest("chain.pem").ends(0, &[]);
 }
 
 #[test]
@@ -320,6 +409,8 @@ fn run_asks_before_the_command_runs_whether_it_can_be_signed() {
     let tsa = authorities.serve(Answer::Honest);
     let down = authorities.serve(Answer::ServerError);
     sandbox.attested("orders.csv", &[]);
+    let sign = ["sign", "orders.csv.attestation"];
+    sandbox.makoto(&[&sign, &SIGNER[..]].concat()).ends(0, &[]);
     sandbox.write("wrong", "wrong\n");
     sandbox.set_mode("wrong", 0o600);
     let run = |executor: &str, pass: &str, tsa: &str| {

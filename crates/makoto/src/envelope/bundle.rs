@@ -3,8 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Envelope, EnvelopeError, decode, text, within_budget};
+use super::{Envelope, EnvelopeError, decode, decode_token, text, within_budget};
 use crate::json::{Json, Object};
+use crate::limits::Limits;
 use crate::timestamp::{answer_with, token_of};
 
 /// The media type of the bundles that are written.
@@ -103,19 +104,20 @@ impl Envelope {
         if let Some(chain) = chain {
             let path = "x509CertificateChain.certificates[].rawBytes";
             let certificates = array(chain, "certificates", "x509CertificateChain.certificates")?;
+            let (found, most) = (certificates.len(), 1 + Limits::DEFAULT.chain_certificates);
+            if found > most {
+                let what = "x509CertificateChain.certificates";
+                return Err(EnvelopeError::TooMany { what, found, most });
+            }
             let certificates = certificates
                 .iter()
                 .map(|one| decode(one.get("rawBytes"), path));
             signature.certificates = certificates.collect::<Result<_, _>>()?;
         }
         let hint = public_key.and_then(|key| key.get("hint"));
-        match (text(hint, "publicKey.hint")?, &signature.key_id) {
-            (Some(hint), Some(key_id)) if hint != *key_id => {
-                let key_id = key_id.clone();
-                return Err(EnvelopeError::Hint { hint, key_id });
-            }
-            (Some(hint), None) => signature.key_id = Some(hint),
-            _ => {}
+        // Two hints at a key, neither of them signed: a wrong one costs nothing (attack 6).
+        if let Some(hint) = text(hint, "publicKey.hint")? {
+            signature.key_id = Some(hint);
         }
 
         self.unverified_log_entries = array(material, "tlogEntries", "tlogEntries")?.to_vec();
@@ -123,7 +125,7 @@ impl Envelope {
         if let Some(stamps) = object(material, stamps, stamps)? {
             let path = "rfc3161Timestamps[].signedTimestamp";
             for stamp in array(stamps, "rfc3161Timestamps", "rfc3161Timestamps")? {
-                let token = decode(stamp.get("signedTimestamp"), path)?;
+                let token = decode_token(stamp.get("signedTimestamp"), path)?;
                 signature.tokens.push(token_of(token));
             }
         }

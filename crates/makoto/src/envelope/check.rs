@@ -5,7 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{Envelope, Signature};
 use crate::digest::Digest;
-use crate::key::{Algorithm, BadSignature, PublicKey};
+use crate::key::{Algorithm, BadSignature, Message, PublicKey};
+
+/// Keys for which the reason is looked for when none of them made a signature.
+pub(crate) const DIAGNOSED_KEYS: usize = 64;
 
 /// A signature that holds, and the key that it holds for. It says nothing of time, nor of what
 /// the key may sign.
@@ -74,12 +77,13 @@ impl Envelope {
     ///
     /// A key id is only a hint at which key to try first. Nothing is added up: who asks for an
     /// identity, a time or a scope asks it of one and the same signature. The reason is looked
-    /// for when there is one signature; of many, each costs a reading of the payload per key.
+    /// for when there is one signature and a handful of keys: it costs as much again, several times.
     pub fn check_signatures<'k>(
         &self,
         keys: &'k [PublicKey],
     ) -> Vec<Result<SignedBy<'k>, SignatureError>> {
         let pae = self.pae();
+        let pae = Message::new(&pae);
         let signatures = self.unverified_signatures.iter();
         signatures
             .map(|signature| {
@@ -91,7 +95,12 @@ impl Envelope {
     }
 
     /// Why a signature holds for none of the keys: names the mistakes that other programs make.
-    fn reason(&self, signature: &Signature, pae: &[u8], keys: &[PublicKey]) -> SignatureError {
+    fn reason(
+        &self,
+        signature: &Signature,
+        pae: &Message<'_>,
+        keys: &[PublicKey],
+    ) -> SignatureError {
         if signature.bytes.is_empty() {
             return SignatureError::Empty;
         }
@@ -99,11 +108,11 @@ impl Envelope {
             keys: keys.len(),
             key_id: signature.key_id.clone(),
         };
-        if self.unverified_signatures.len() > 1 {
+        if self.unverified_signatures.len() > 1 || keys.len() > DIAGNOSED_KEYS {
             return no_key;
         }
         for key in keys {
-            match key.verify(pae, &signature.bytes) {
+            match key.verify_message(pae, &signature.bytes) {
                 Err(BadSignature::Mismatch) | Ok(_) => {}
                 Err(reason) => {
                     let key = *key.id();
@@ -112,13 +121,24 @@ impl Envelope {
             }
         }
         let base64 = STANDARD.encode(&self.unverified_payload);
+        let without_lengths = format!("DSSEv1 {} {base64}", self.payload_type);
         let others = [
             (self.unverified_payload.as_slice(), "the payload alone"),
             (base64.as_bytes(), "the payload's base64"),
+            (
+                without_lengths.as_bytes(),
+                "payload type and base64 without their lengths, as the public Rust SDK of Makoto does",
+            ),
         ];
         for (bytes, over) in others {
-            if let Some(found) = signature.signed_by(bytes, keys) {
-                let key = *found.key.id();
+            let message = Message::new(bytes);
+            // Of bytes that are wrong anyway, the form does not matter.
+            let is_over = |key: &&PublicKey| {
+                let found = key.verify_message(&message, &signature.bytes);
+                !matches!(found, Err(BadSignature::Mismatch))
+            };
+            if let Some(key) = keys.iter().find(is_over) {
+                let key = *key.id();
                 return SignatureError::NotPae { key, over };
             }
         }
@@ -128,7 +148,7 @@ impl Envelope {
 
 impl Signature {
     /// The key that made this signature over `message`.
-    fn signed_by<'k>(&self, message: &[u8], keys: &'k [PublicKey]) -> Option<SignedBy<'k>> {
+    fn signed_by<'k>(&self, message: &Message<'_>, keys: &'k [PublicKey]) -> Option<SignedBy<'k>> {
         let hinted = |key: &&PublicKey| self.key_id.as_ref() == Some(&key.key_id());
         let first = keys.iter().filter(hinted);
         let others = keys.iter().filter(|key| !hinted(key));

@@ -16,6 +16,7 @@ use crate::key::{SignError, Signer, Unsigned};
 use crate::limits::Limits;
 use crate::timestamp::token_of;
 
+pub(crate) use check::DIAGNOSED_KEYS;
 pub use check::{SignatureError, SignedBy};
 pub(crate) use raw::is_raw_signature;
 
@@ -92,20 +93,22 @@ pub enum EnvelopeError {
         /// The budget.
         most: usize,
     },
+    /// A token that is longer than any real one.
+    #[error("{what}: {found} bytes, needed at most {most}")]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// How many bytes.
+        found: usize,
+        /// The budget.
+        most: usize,
+    },
     /// A bundle of a version that is not known.
     #[error("mediaType of the bundle is {0}, needed {written:?}", written = bundle::MEDIA_TYPE)]
     MediaType(String),
     /// A bundle is about one signature.
     #[error("a bundle has {0} signatures, needed 1")]
     NotOneSignature(usize),
-    /// A bundle names two keys.
-    #[error("publicKey.hint is {hint:?}, but keyid of the signature is {key_id:?}")]
-    Hint {
-        /// The hint of the bundle.
-        hint: String,
-        /// The key id in the envelope.
-        key_id: String,
-    },
 }
 
 /// The bytes that a DSSE signature is over: the pre-authentication encoding.
@@ -226,7 +229,7 @@ impl Signature {
         let token = match value.get("timestamp") {
             None | Some(Json::Null) => None,
             Some(stamp) => {
-                let token = decode(stamp.get("token"), "signatures[].timestamp.token")?;
+                let token = decode_token(stamp.get("token"), "signatures[].timestamp.token")?;
                 Some(token_of(token))
             }
         };
@@ -257,6 +260,16 @@ fn decode(value: Option<&Json>, path: &'static str) -> Result<Vec<u8>, EnvelopeE
         standard.or_else(|_| URL_SAFE.decode(text)).ok()
     });
     decoded.ok_or(EnvelopeError::Base64(path))
+}
+
+/// The same of a timestamp token, which has a budget of its own.
+fn decode_token(value: Option<&Json>, what: &'static str) -> Result<Vec<u8>, EnvelopeError> {
+    let token = decode(value, what)?;
+    let (found, most) = (token.len(), Limits::DEFAULT.timestamp_bytes);
+    match found > most {
+        true => Err(EnvelopeError::TooLarge { what, found, most }),
+        false => Ok(token),
+    }
 }
 
 fn within_budget(what: &'static str, items: &[Json]) -> Result<(), EnvelopeError> {

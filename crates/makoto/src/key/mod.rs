@@ -4,6 +4,7 @@
 //! has one id: an id counts once, wherever signers are counted.
 
 mod encrypted;
+mod message;
 mod refused;
 mod signer;
 
@@ -26,6 +27,7 @@ use crate::certificate::Certificate;
 use crate::digest::Digest;
 
 pub use encrypted::{EncryptedKeyError, check_encrypted_pem};
+pub(crate) use message::Message;
 pub use signer::{SignError, Signed, Signer, SigningKey, Unsigned};
 
 /// How a statement may be signed. There is no other way.
@@ -261,36 +263,63 @@ impl PublicKey {
     /// # Errors
     /// [`BadSignature`] when it does not hold.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<Algorithm, BadSignature> {
+        self.verify_message(&Message::new(message), signature)
+    }
+
+    /// As [`PublicKey::verify`], of a message that is hashed once for all keys.
+    pub(crate) fn verify_message(
+        &self,
+        message: &Message<'_>,
+        signature: &[u8],
+    ) -> Result<Algorithm, BadSignature> {
         self.algorithm_of(message, signature)
             .ok_or_else(|| self.diagnose(message, signature))
     }
 
+    /// Whether signatures are over a hash of the message that is the same for every signature;
+    /// those of Ed25519 are not.
+    pub(crate) fn hashes_apart(&self) -> bool {
+        self.kind != Kind::Ed25519
+    }
+
     /// As [`PublicKey::verify`], without looking for the reason when it does not hold.
-    pub(crate) fn algorithm_of(&self, message: &[u8], signature: &[u8]) -> Option<Algorithm> {
+    pub(crate) fn algorithm_of(
+        &self,
+        message: &Message<'_>,
+        signature: &[u8],
+    ) -> Option<Algorithm> {
         let mut algorithms = self.algorithms().iter().zip(&self.parsed);
         algorithms
-            .find(|(_, key)| key.verify_sig(message, signature).is_ok())
+            .find(|(algorithm, key)| message.is_signed(key, **algorithm, signature))
             .map(|(algorithm, _)| *algorithm)
     }
 
     /// Names the mistakes that other programs make. Nothing here lets a signature pass.
-    fn diagnose(&self, message: &[u8], signature: &[u8]) -> BadSignature {
-        let (refused, reason): (&[&'static dyn VerificationAlgorithm], _) = match self.kind {
-            Kind::P256 => (&[&ECDSA_P256_SHA256_FIXED], BadSignature::NotDer),
-            Kind::P384 => (&[&ECDSA_P384_SHA384_FIXED], BadSignature::NotDer),
+    fn diagnose(&self, message: &Message<'_>, signature: &[u8]) -> BadSignature {
+        type Refused = (&'static dyn VerificationAlgorithm, Algorithm);
+        let (refused, reason): (&[Refused], _) = match self.kind {
+            Kind::P256 => (
+                &[(&ECDSA_P256_SHA256_FIXED, Algorithm::Es256)],
+                BadSignature::NotDer,
+            ),
+            Kind::P384 => (
+                &[(&ECDSA_P384_SHA384_FIXED, Algorithm::Es384)],
+                BadSignature::NotDer,
+            ),
             Kind::Ed25519 => (&[], BadSignature::Mismatch),
             Kind::Rsa(_) => (
                 &[
-                    &RSA_PKCS1_2048_8192_SHA256,
-                    &RSA_PKCS1_2048_8192_SHA384,
-                    &RSA_PKCS1_2048_8192_SHA512,
+                    (&RSA_PKCS1_2048_8192_SHA256, Algorithm::Ps256),
+                    (&RSA_PKCS1_2048_8192_SHA384, Algorithm::Ps384),
+                    (&RSA_PKCS1_2048_8192_SHA512, Algorithm::Ps512),
                 ],
                 BadSignature::Pkcs1,
             ),
         };
-        let holds = |algorithm: &&'static dyn VerificationAlgorithm| {
-            ParsedPublicKey::new(*algorithm, &self.bits)
-                .is_ok_and(|key| key.verify_sig(message, signature).is_ok())
+        // Of two algorithms with one hash, the hash of the message is the same.
+        let holds = |(form, hash): &Refused| {
+            ParsedPublicKey::new(*form, &self.bits)
+                .is_ok_and(|key| message.is_signed(&key, *hash, signature))
         };
         match refused.iter().any(holds) {
             true => reason,

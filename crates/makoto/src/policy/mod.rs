@@ -11,7 +11,7 @@ mod scalar;
 mod signer;
 
 pub use pattern::{DnsPattern, EmailPattern, NamePattern, PlacePattern, SourcePattern, UriPattern};
-pub use rule::{LineageRule, Rule};
+pub use rule::{CLOCK_SKEW, LineageRule, Rule};
 pub use scalar::Seconds;
 pub use signer::{
     Attributes, CertificateName, CertificateRule, KeyRule, Signer, SignerMismatch, SignerPart,

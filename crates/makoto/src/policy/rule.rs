@@ -42,8 +42,9 @@ pub struct Rule {
     line: usize,
 }
 
-/// Clocks of servers that are set by the network agree far better.
-const CLOCK_SKEW: Seconds = Seconds::new(5 * 60);
+/// How far clocks may differ where a policy says nothing of it. Clocks of servers that are set by
+/// the network agree far better.
+pub const CLOCK_SKEW: Seconds = Seconds::new(5 * 60);
 
 /// A nightly pipeline signs what was collected during the day.
 const MAX_SIGNING_DELAY: Seconds = Seconds::new(24 * 3_600);

@@ -115,12 +115,12 @@ pub enum SignerPart {
 }
 
 impl SignerRule {
-    /// Whether `signer` is the one that this allows. Does not compare times: of a key, see
-    /// [`KeyRule::counts_at`].
+    /// The names by which this allows `signer`: those in its certificate that are meant here, or
+    /// the owner of its key. Does not compare times: of a key, see [`KeyRule::counts_at`].
     ///
     /// # Errors
     /// [`SignerMismatch`] with the first thing that differs.
-    pub fn matches(&self, signer: &Signer<'_>) -> Result<(), SignerMismatch> {
+    pub fn matches<'s>(&'s self, signer: &Signer<'s>) -> Result<Vec<&'s str>, SignerMismatch> {
         let differs = |part, found: String, needed: String| {
             Err(SignerMismatch {
                 part,
@@ -136,7 +136,7 @@ impl SignerRule {
                     id, keyset: None, ..
                 },
             ) => match rule.id == *id {
-                true => Ok(()),
+                true => Ok(vec![&rule.owner]),
                 false => differs(
                     SignerPart::Key,
                     format!("sha256:{id}"),
@@ -146,10 +146,12 @@ impl SignerRule {
             (
                 Self::KeySet(name),
                 Signer::Key {
-                    keyset: Some(set), ..
+                    keyset: Some(set),
+                    owner,
+                    ..
                 },
             ) => match name == set {
-                true => Ok(()),
+                true => Ok(vec![owner]),
                 false => differs(SignerPart::KeySet, format!("{set:?}"), format!("{name:?}")),
             },
             _ => differs(SignerPart::Kind, signer.to_string(), self.to_string()),
@@ -216,28 +218,28 @@ impl CertificateRule {
         &self.attributes
     }
 
-    fn matches(&self, identity: &Identity) -> Result<(), SignerMismatch> {
-        let all =
-            |part, found: &[String], needed: String, matches: &dyn Fn(&str) -> bool| match found
-                .iter()
-                .any(|one| matches(one))
-            {
-                true => Ok(()),
-                false => Err(SignerMismatch {
-                    part,
-                    found: listed(found),
-                    needed,
-                }),
-            };
-        let (names, matches): (_, &dyn Fn(&str) -> bool) = match &self.name {
+    /// The names that are meant, of an identity for which all the rest holds too.
+    fn matches<'i>(&self, identity: &'i Identity) -> Result<Vec<&'i str>, SignerMismatch> {
+        let (names, is_meant): (_, &dyn Fn(&str) -> bool) = match &self.name {
             CertificateName::Uri(uri) => (identity.uris(), &|name| uri.matches(name)),
             CertificateName::Email(email) => (identity.emails(), &|name| email.matches(name)),
             CertificateName::Dns(dns) => (identity.dns_names(), &|name| dns.matches(name)),
         };
-        all(SignerPart::Name, names, self.name.to_string(), matches)?;
+        let meant = names.iter().map(String::as_str);
+        let meant: Vec<_> = meant.filter(|name| is_meant(name)).collect();
+        let mismatch = |part, found: &[String], needed| SignerMismatch {
+            part,
+            found: listed(found),
+            needed,
+        };
+        if meant.is_empty() {
+            return Err(mismatch(SignerPart::Name, names, self.name.to_string()));
+        }
         let exactly = |part, found: &[String], needed: Option<&String>| match needed {
-            None => Ok(()),
-            Some(needed) => all(part, found, format!("{needed:?}"), &|one| one == needed),
+            Some(needed) if !found.contains(needed) => {
+                Err(mismatch(part, found, format!("{needed:?}")))
+            }
+            _ => Ok(()),
         };
         let authority = [identity.authority().to_owned()];
         exactly(SignerPart::Authority, &authority, self.authority.as_ref())?;
@@ -261,7 +263,8 @@ impl CertificateRule {
         extensions.iter().try_for_each(|(oid, needed)| {
             let found: Vec<_> = extension_text(identity, oid).into_iter().collect();
             exactly(SignerPart::Extension(oid.clone()), &found, Some(needed))
-        })
+        })?;
+        Ok(meant)
     }
 }
 

@@ -2,8 +2,10 @@
 //! policy, time, data, direct inputs.
 
 use super::candidates::{Candidates, Chosen};
+use super::effort::Effort;
 use super::evidence::Evidence;
 use super::inputs::{Attestations, Inputs};
+use super::rule::Question;
 use super::scope::{Named, Scope, ScopeFacts};
 use super::trust::Trust;
 use super::verified::{Authentication, VerifiedAttestation, VerifiedSigner};
@@ -35,27 +37,32 @@ impl Trust {
             (None, Some(path)) => Named::At(path),
             (None, None) => Named::Claimed,
         };
-        let (chosen, is_cut) = candidates.to_authenticate(&sha256, asked.name);
-        let tried: Vec<_> = chosen
-            .into_iter()
-            .map(|chosen| {
-                let envelopes = candidates.envelopes(&chosen.candidate.id);
-                (chosen, self.authenticate(&envelopes, &sha256, named, &now))
-            })
-            .collect();
+        let mut effort = Effort::whole();
+        let (chosen, mut is_cut) = candidates.to_authenticate(&sha256, asked.name);
+        let mut tried = Vec::new();
+        for chosen in chosen {
+            let envelopes = candidates.envelopes(&chosen.candidate.id);
+            // One that costs too much must not hide those that do not.
+            match effort.take(&envelopes, self.keys()) {
+                true => tried.push((chosen, self.authenticate(&envelopes, &sha256, named, &now))),
+                false => is_cut = true,
+            }
+        }
         let verified = tried.iter().position(|(_, told)| told.verified.is_some());
-        let Some((chosen, told)) = tried.get(verified.unwrap_or(0)) else {
-            return nothing(now);
-        };
         if is_cut && verified.is_none() {
             let message = format!(
-                "there are more than {} statements about these bytes, and none of the newest verifies",
+                "there are more statements or signatures about these bytes than are tried, and none \
+                 of {} verifies",
                 tried.len()
             );
             return Report::unknown(Check::new("L2.V.1", Outcome::Skip, "", message), now);
         }
+        let Some((chosen, told)) = tried.get(verified.unwrap_or(0)) else {
+            return nothing(now);
+        };
         let verified = told.verified.as_ref();
-        let scope = told.scope.or_else(|| self.claimed_scope(chosen, named));
+        let rules = self.rules_of(chosen, named);
+        let scope = told.scope.or(rules.as_ref().map(Scope::facts));
         let required = scope.map(|scope| scope.require);
         // Without a rule nothing is trusted, whatever is asked for.
         let needed = required.max(asked.level).unwrap_or(Level::L2);
@@ -64,7 +71,11 @@ impl Trust {
         let signed = told.checks.iter().cloned();
         match (needed, scope) {
             // The rules are content with less; what is missing for more is still told.
-            (Level::L1, Some(_)) => findings.checks.extend(signed.map(as_warning)),
+            (Level::L1, Some(_)) => {
+                findings.checks.extend(signed.map(as_warning));
+                let claims = rules.map(|rules| self.claims(chosen, &rules, &now));
+                findings.checks.extend(claims.into_iter().flatten());
+            }
             _ => findings.checks.extend(signed),
         }
         findings.checks.extend(conflict(&tried, scope));
@@ -88,7 +99,7 @@ impl Trust {
         };
         match (verified, scope) {
             (Some(verified), Some(scope)) if !data_differs => {
-                let inputs = Inputs::of(verified, self, attestations, &now);
+                let inputs = Inputs::of(verified, self, attestations, &now, &mut effort);
                 judgement.of_inputs(inputs, scope, needed);
             }
             _ => judgement.of_unsigned(chosen),
@@ -122,11 +133,39 @@ impl Trust {
         report
     }
 
-    /// The rules for a statement that was not verified, by the name that it claims.
-    fn claimed_scope(&self, chosen: &Chosen<'_>, named: Named<'_>) -> Option<ScopeFacts> {
+    /// The rules for a statement by the name that it claims, verified or not.
+    fn rules_of(&self, chosen: &Chosen<'_>, named: Named<'_>) -> Option<Scope<'_>> {
         let (_, subject) = chosen.subject?;
-        let scope = Scope::of(self.policy(), named, subject.name.as_str()).ok()?;
-        Some(scope.facts())
+        Scope::of(self.policy(), named, subject.name.as_str()).ok()
+    }
+
+    /// What rules that are content with L1 ask of the word of a statement: its source, its age.
+    fn claims(&self, chosen: &Chosen<'_>, rules: &Scope<'_>, now: &DateTime) -> Vec<Check> {
+        let mut checks = Vec::new();
+        let Some(statement) = &chosen.candidate.statement else {
+            return checks;
+        };
+        for rule in rules.rules() {
+            let question = Question {
+                trust: self,
+                rule,
+                statement,
+                now,
+            };
+            checks.extend(question.source());
+            if rule.max_age().is_none() {
+                continue;
+            }
+            checks.push(match statement.claimed_time() {
+                Some(claimed) => question.age(claimed),
+                None => {
+                    let message = "the statement does not say when it was done, and the rule has a \
+                                   max-age";
+                    Check::new("L2.V.7", Outcome::Fail, "", message)
+                }
+            });
+        }
+        checks
     }
 }
 
@@ -142,8 +181,14 @@ impl Judgement {
     /// A verified statement about this data has the level that its direct inputs allow.
     fn of_inputs(&mut self, inputs: Inputs, scope: ScopeFacts, needed: Level) {
         let holds = !inputs.failed && !inputs.not_told;
-        let told = inputs.told.into_checks("L2.V.8");
         let is_needed = needed > Level::L1;
+        let mut told = inputs.told.into_checks("L2.V.8");
+        if scope.strict && is_needed {
+            let findings = told.iter_mut();
+            for finding in findings.filter(|check| check.outcome == Outcome::Warn) {
+                finding.outcome = Outcome::Fail;
+            }
+        }
         match is_needed {
             true => self.checks.extend(told),
             false => self.checks.extend(told.into_iter().map(as_warning)),
@@ -164,13 +209,19 @@ impl Judgement {
             self.lineage_level = is_whole.then_some(Level::L2);
         }
         if holds && !is_whole {
+            // A lineage that the policy cuts off is incomplete, and not verified.
+            let is_enough = scope.lineage != LineageRule::Full || scope.depth == Some(1);
+            let why = match is_enough {
+                true => "the policy looks no further",
+                false => "this version walks no further",
+            };
             let message = format!(
-                "{} direct input(s) are steps themselves, and this version walks no further",
+                "{} direct input(s) are steps themselves, and {why}",
                 inputs.further
             );
             let check = Check::new("L2.V.9", Outcome::Skip, "predicate.inputs", message);
             self.checks.push(check);
-            self.not_told |= is_needed && scope.lineage == LineageRule::Full;
+            self.not_told |= is_needed && !is_enough;
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::effort::Effort;
 use super::scope::Named;
 use super::trust::Trust;
 use super::verified::VerifiedAttestation;
@@ -11,7 +12,7 @@ use crate::digest::Digest;
 use crate::lineage::Told;
 use crate::predicate::transform::Input;
 use crate::predicate::{Predicate, PredicateType};
-use crate::report::{Check, Outcome};
+use crate::report::{Check, Level, Outcome};
 use crate::shape::Shape;
 use crate::statement::Subject;
 
@@ -44,6 +45,7 @@ impl Inputs {
         trust: &Trust,
         attestations: &mut dyn Attestations,
         now: &DateTime,
+        effort: &mut Effort,
     ) -> Self {
         let mut inputs = Self::default();
         let Predicate::Transform(transform) = &verified.statement().predicate else {
@@ -60,7 +62,7 @@ impl Inputs {
             );
             let found = known
                 .entry(key)
-                .or_insert_with(|| look(input, trust, attestations, now));
+                .or_insert_with(|| look(input, trust, attestations, now, effort));
             match found {
                 Found::Verified {
                     is_transform,
@@ -119,6 +121,7 @@ fn look(
     trust: &Trust,
     attestations: &mut dyn Attestations,
     now: &DateTime,
+    effort: &mut Effort,
 ) -> Found {
     let name = input.name.as_str();
     let Some(reference) = &input.attestation_ref else {
@@ -153,6 +156,11 @@ fn look(
         return Found::Contradicts("L2.V.8", message);
     }
     let envelopes: Vec<_> = envelopes.iter().map(|one| &**one).collect();
+    if !effort.take(&envelopes, trust.keys()) {
+        return Found::NotTold(format!(
+            "input {name:?}: its attestation sha256:{id} has more signatures than are tried"
+        ));
+    }
     let sha256 = &input.digest.sha256;
     let told = trust.authenticate(&envelopes, sha256, Named::InputOf(name), now);
     let Some(verified) = told.verified else {
@@ -166,6 +174,16 @@ fn look(
         let message = format!("input {name:?}: its attestation sha256:{id} does not verify{why}");
         return Found::Contradicts("L2.V.8", message);
     };
+    // How far back is looked is for the rules of the data to say, and which level an input must
+    // have for its own.
+    if let Some(level) = told.scope.map(|scope| scope.require)
+        && level > Level::L2
+    {
+        let message = format!(
+            "input {name:?}: its own rule needs {level}, which this version does not verify"
+        );
+        return Found::Contradicts("L3.V.7", message);
+    }
     let subject = verified.subject();
     if subject.digest.sha256 != *sha256 {
         let message = format!(

@@ -7,12 +7,14 @@
 mod by_policy;
 mod candidates;
 mod compare;
+mod effort;
 mod evidence;
 mod facts;
 mod inputs;
 mod rule;
 mod scope;
 mod signatory;
+mod time;
 mod trust;
 mod verified;
 

@@ -1,16 +1,13 @@
 //! One rule of a policy, held against the signatures of one statement.
 
 use super::signatory::Signatory;
-use super::trust::{Holder, Trust, with_causes};
+use super::trust::{Holder, Trust};
 use super::verified::{TrustedTime, VerifiedSigner};
 use crate::datetime::DateTime;
-use crate::policy::{Rule, Seconds, SignerRule};
+use crate::policy::{Rule, SignerRule};
 use crate::predicate::Predicate;
 use crate::report::{Check, Outcome};
 use crate::statement::Statement;
-
-/// Longest validity of a certificate that may stand for a time (FORMATS §5).
-const SHORT_LIVED_SECONDS: i64 = 15 * 60;
 
 /// A rule, and what it is asked about.
 pub(super) struct Question<'a> {
@@ -31,7 +28,9 @@ pub(super) struct Answer {
 
 /// A signer that the rule allows.
 struct Allowed {
-    name: String,
+    /// Every name by which it does, at least one.
+    names: Vec<String>,
+    /// Who vouches for the first of them.
     voucher: String,
     actor: Actor,
 }
@@ -39,6 +38,8 @@ struct Allowed {
 /// What was found of one signature, in the order of the specification.
 struct Found {
     signer: Option<VerifiedSigner>,
+    /// Every name by which the rule allows the signer.
+    names: Vec<String>,
     /// Whether the signer is who is said to have done it.
     actor: Actor,
     checks: Vec<Check>,
@@ -56,6 +57,14 @@ enum Actor {
 }
 
 impl Found {
+    /// Whether both are by one signer: one key under two names, or one name with two keys,
+    /// whoever vouches for it (attack 90).
+    fn is_by_who_made(&self, other: &Self) -> bool {
+        let key = |found: &Self| found.signer.as_ref().map(VerifiedSigner::key).copied();
+        let has = |name: &String| other.names.iter().any(|one| one.eq_ignore_ascii_case(name));
+        key(self) == key(other) || self.names.iter().any(has)
+    }
+
     fn failures(&self) -> usize {
         let failed = |check: &&Check| check.outcome == Outcome::Fail;
         self.checks.iter().filter(failed).count()
@@ -70,24 +79,16 @@ impl Question<'_> {
         let (good, bad): (Vec<_>, Vec<_>) = found
             .into_iter()
             .partition(|found| found.signer.is_some() && found.failures() == 0);
-        let mut actors = Vec::new();
         let mut answer = Answer {
             signers: Vec::new(),
             checks: Vec::new(),
             holds: false,
         };
-        for found in good {
-            let Some(signer) = found.signer else { continue };
-            // One key under two names, or one name with two keys, is one signer (attack 90).
-            let is_known = |known: &VerifiedSigner| {
-                known.key == signer.key
-                    || (&known.name, &known.voucher) == (&signer.name, &signer.voucher)
-            };
-            if !answer.signers.iter().any(is_known) {
-                answer.checks.extend(found.checks);
-                actors.push(found.actor);
-                answer.signers.push(signer);
-            }
+        let mut actors = Vec::new();
+        for one in distinct(good) {
+            answer.checks.extend(one.checks);
+            actors.push(one.actor);
+            answer.signers.extend(one.signer);
         }
         // Whoever signs as well, to approve, need not have done it.
         if let Some(check) = self.actor(&answer.signers, &actors) {
@@ -130,25 +131,28 @@ impl Question<'_> {
         let allowed = self.allowed(holders, trusted, &mut checks);
         match &time {
             None => self.tell_no_time(signatory, &mut checks),
-            Some(time) => self.check_time(time, &mut checks),
+            Some(time) => self.check_time(time, signatory, &mut checks),
         }
         let actor = allowed.as_ref().map(|allowed| allowed.actor);
-        let signer = allowed.zip(time).map(|(allowed, time)| VerifiedSigner {
-            name: allowed.name,
-            voucher: allowed.voucher,
-            key: signatory.key,
-            algorithm: signatory.algorithm,
-            time,
+        let names = allowed.as_ref().map(|allowed| allowed.names.clone());
+        let signer = allowed.zip(time).and_then(|(allowed, time)| {
+            Some(VerifiedSigner {
+                name: allowed.names.into_iter().next()?,
+                voucher: allowed.voucher,
+                key: signatory.key,
+                algorithm: signatory.algorithm,
+                time,
+            })
         });
-        let actor = actor.unwrap_or(Actor::Another);
         Found {
             signer,
-            actor,
+            names: names.unwrap_or_default(),
+            actor: actor.unwrap_or(Actor::Another),
             checks,
         }
     }
 
-    /// The name by which the rule allows one of the holders, and who vouches for it.
+    /// The names by which the rule allows the holders, and who vouches for the first.
     fn allowed(
         &self,
         holders: Vec<Result<Holder, String>>,
@@ -157,6 +161,7 @@ impl Question<'_> {
     ) -> Option<Allowed> {
         let mut refused = Vec::new();
         let mut strangers = Vec::new();
+        let mut found: Option<Allowed> = None;
         for holder in holders {
             let holder = match holder {
                 Ok(holder) => holder,
@@ -167,34 +172,38 @@ impl Question<'_> {
             };
             for signer in self.rule.signers() {
                 match signer.matches(&holder.as_signer()) {
-                    Ok(()) => {
-                        if let Some(why) = out_of_period(signer, time) {
-                            refused.push(why);
-                            continue;
+                    Ok(names) => match out_of_period(signer, time) {
+                        Some(why) => refused.push(why),
+                        None => {
+                            let actor = self.actor_as(&holder, &names);
+                            let names = names.into_iter().map(str::to_owned);
+                            match &mut found {
+                                Some(found) => {
+                                    found.names.extend(names);
+                                    found.actor = found.actor.min(actor);
+                                }
+                                None => {
+                                    found = Some(Allowed {
+                                        names: names.collect(),
+                                        voucher: holder.voucher(),
+                                        actor,
+                                    });
+                                }
+                            }
                         }
-                        let (name, voucher) = holder.named_by(signer);
-                        let message = format!("signed by {name:?}, by {voucher}");
-                        checks.push(check("L2.V.3", Outcome::Pass, message));
-                        let message = format!(
-                            "the rule for {:?} allows {name:?}",
-                            self.rule.name().as_str()
-                        );
-                        checks.push(check("L2.V.4", Outcome::Pass, message));
-                        let actor = self.statement.predicate.actor().unwrap_or_default();
-                        let actor = match (holder.speaks_for(actor, &name), &holder) {
-                            (true, _) => Actor::Itself,
-                            (false, Holder::Certificate(_)) => Actor::Another,
-                            (false, _) => Actor::BareKey,
-                        };
-                        return Some(Allowed {
-                            name,
-                            voucher,
-                            actor,
-                        });
-                    }
+                    },
                     Err(mismatch) => strangers.push(mismatch.to_string()),
                 }
             }
+        }
+        if let Some(allowed) = found {
+            let (name, voucher) = (&allowed.names[0], &allowed.voucher);
+            let message = format!("signed by {name:?}, by {voucher}");
+            checks.push(check("L2.V.3", Outcome::Pass, message));
+            let rule = self.rule.name().as_str();
+            let message = format!("the rule for {rule:?} allows {name:?}");
+            checks.push(check("L2.V.4", Outcome::Pass, message));
+            return Some(allowed);
         }
         match (refused.first(), strangers.first()) {
             (Some(why), None) => {
@@ -213,6 +222,16 @@ impl Question<'_> {
             }
         }
         None
+    }
+
+    /// What one of the holders, whom the rule calls `names`, has to do with who did it.
+    fn actor_as(&self, holder: &Holder, names: &[&str]) -> Actor {
+        let actor = self.statement.predicate.actor().unwrap_or_default();
+        match (holder.speaks_for(actor, names), holder) {
+            (true, _) => Actor::Itself,
+            (false, Holder::Certificate(_)) => Actor::Another,
+            (false, _) => Actor::BareKey,
+        }
     }
 
     /// Whether who is said to have done it is among those who signed (L2.V.5).
@@ -239,149 +258,64 @@ impl Question<'_> {
             (Actor::BareKey, false) => {
                 let message =
                     format!("is {actor:?}, by the word of {name:?}, who signed with a bare key");
-                (Outcome::Pass, message)
+                (Outcome::Warn, message)
             }
         };
         Some(Check::new("L2.V.5", outcome, path, message))
     }
 
-    /// When it was signed, as far as the rule takes anyone's word for it.
-    fn time_of(&self, signatory: &Signatory) -> Option<TrustedTime> {
-        let first = signatory.timestamps.first();
-        if let Some(first) = first
-            && signatory.operators() >= self.rule.tsa_threshold()
-        {
-            return Some(TrustedTime::Stamped {
-                time: first.time().clone(),
-                authority: first.authority().to_owned(),
-            });
-        }
-        if first.is_some() || !self.rule.certificate_time() {
-            return None;
-        }
-        let (from, to) = signatory.validity()?;
-        let short = to.unix_seconds() - from.unix_seconds() <= SHORT_LIVED_SECONDS;
-        let identity = signatory.identity_at(&from, self.trust.root())?.ok()?;
-        let marked = self.trust.policy().is_short_lived(identity.authority());
-        (short && marked).then_some(TrustedTime::Within { from, to })
-    }
-
-    fn tell_no_time(&self, signatory: &Signatory, checks: &mut Vec<Check>) {
-        let needed = self.rule.tsa_threshold();
-        let message = match (signatory.operators(), signatory.refused_tokens.first()) {
-            (0, None) => {
-                let message = "the signature has no timestamp";
-                checks.push(check("L2.P.6", Outcome::Fail, message.to_owned()));
-                "there is no trusted time".to_owned()
-            }
-            (0, Some(error)) => with_causes(error),
-            (found, _) => format!("timestamps by {found} operator(s), needed {needed}"),
-        };
-        checks.push(check("L2.V.6", Outcome::Fail, message));
-        for check in checks
-            .iter_mut()
-            .filter(|check| check.outcome == Outcome::Pass)
-        {
-            // They were looked at as of now, which proves nothing of the moment of signing.
-            check.outcome = Outcome::Skip;
-            check.message.push_str(", if it was signed now");
-        }
-    }
-
-    /// Holds the time that the statement claims against the trusted one (FORMATS §5).
-    fn check_time(&self, time: &TrustedTime, checks: &mut Vec<Check>) {
-        let (earliest, latest) = (time.earliest(), time.latest());
-        let message = match time {
-            TrustedTime::Stamped { time, authority } => {
-                format!("signed by {time}, by {authority:?}")
-            }
-            TrustedTime::Within { from, to } => {
-                format!("signed between {from} and {to}, while its certificate was valid")
-            }
-        };
-        checks.push(check("L2.V.6", Outcome::Pass, message));
-        let skew = as_i64(self.rule.clock_skew());
-        if seconds_between(self.now, earliest) > skew {
-            let message = format!("the signature's time {earliest} is after {}", self.now);
-            checks.push(check("L2.V.6", Outcome::Fail, message));
-        }
-        let Some(claimed) = self.statement.claimed_time() else {
-            let message = "the statement does not say when it was done".to_owned();
-            checks.push(check("L2.P.7", Outcome::Fail, message));
-            return;
-        };
-        let delay = seconds_between(claimed, latest);
-        if -delay > skew {
-            let message = format!(
-                "the statement says {claimed}, but was signed by {latest}: before it happened, by more \
-                 than the {} that clocks may differ",
-                self.rule.clock_skew()
-            );
-            checks.push(check("L2.V.6", Outcome::Fail, message));
-        } else if delay > as_i64(self.rule.max_signing_delay()) {
-            let outcome = match self.rule.strict() {
-                true => Outcome::Fail,
-                false => Outcome::Warn,
-            };
-            let message = format!(
-                "the statement says {claimed}, and was signed {delay} s later, more than the {} of \
-                 the rule",
-                self.rule.max_signing_delay()
-            );
-            checks.push(check("L2.P.7", outcome, message));
-        } else {
-            let message = format!("the statement's own time, {claimed}, agrees with it");
-            checks.push(check("L2.P.7", Outcome::Pass, message));
-        }
-        // A fresh token over an old signature does not make the data younger (attack 89).
-        let oldest = claimed.min(earliest);
-        let age = seconds_between(oldest, self.now);
-        checks.push(match self.rule.max_age() {
-            Some(most) if age > as_i64(most) => {
-                let message = format!("is {age} s old, the rule allows {most}");
-                check("L2.V.7", Outcome::Fail, message)
-            }
-            Some(most) => check(
-                "L2.V.7",
-                Outcome::Pass,
-                format!("is {age} s old, at most {most}"),
-            ),
-            None => {
-                let message = format!("is {age} s old; the rule sets no max-age");
-                check("L2.V.7", Outcome::Skip, message)
-            }
-        });
-    }
-
-    /// Whether the rule allows the source of an origin.
-    fn source(&self) -> Option<Check> {
+    /// Whether the rule allows the source of an origin, or of a window, which is one as well.
+    pub(super) fn source(&self) -> Option<Check> {
         let allowed = self.rule.sources()?;
-        let Predicate::Origin(origin) = &self.statement.predicate else {
-            return None;
+        let rule = self.rule.name().as_str();
+        let (path, source) = match &self.statement.predicate {
+            Predicate::Origin(origin) => (
+                "predicate.origin.source",
+                Some(origin.origin.source.as_str()),
+            ),
+            Predicate::StreamWindow(window) => {
+                let source = window.stream.source.as_ref();
+                (
+                    "predicate.stream.source",
+                    source.map(|source| source.as_str()),
+                )
+            }
+            Predicate::Transform(_) => return None,
         };
-        let source = origin.origin.source.as_str();
-        const PATH: &str = "predicate.origin.source";
-        Some(
-            match allowed.iter().any(|pattern| pattern.matches(source)) {
-                true => Check::new(
-                    "L2.V.4",
-                    Outcome::Pass,
-                    PATH,
-                    "is a source that the rule allows",
-                ),
-                false => {
-                    let message = format!(
-                        "is {source:?}, which the rule for {:?} does not allow",
-                        self.rule.name().as_str()
-                    );
-                    Check::new("L2.V.4", Outcome::Fail, PATH, message)
-                }
-            },
-        )
+        let (outcome, message) = match source {
+            None => {
+                let message = format!("is missing, and the rule for {rule:?} allows named sources");
+                (Outcome::Fail, message)
+            }
+            Some(source) if allowed.iter().any(|pattern| pattern.matches(source)) => {
+                (Outcome::Pass, "is a source that the rule allows".to_owned())
+            }
+            Some(source) => {
+                let message = format!("is {source:?}, which the rule for {rule:?} does not allow");
+                (Outcome::Fail, message)
+            }
+        };
+        Some(Check::new("L2.V.4", outcome, path, message))
     }
 }
 
-fn check(id: &'static str, outcome: Outcome, message: String) -> Check {
+/// The first signature of each signer. Who has two names of two others makes them all one.
+fn distinct(found: Vec<Found>) -> Vec<Found> {
+    let mut signers: Vec<Vec<Found>> = Vec::new();
+    for one in found {
+        let (same, mut others): (Vec<_>, Vec<_>) = signers
+            .into_iter()
+            .partition(|signer| signer.iter().any(|known| known.is_by_who_made(&one)));
+        let mut same: Vec<_> = same.into_iter().flatten().collect();
+        same.push(one);
+        others.push(same);
+        signers = others;
+    }
+    let first = |signer: Vec<Found>| signer.into_iter().next();
+    signers.into_iter().filter_map(first).collect()
+}
+
+pub(super) fn check(id: &'static str, outcome: Outcome, message: String) -> Check {
     Check::new(id, outcome, "signatures", message)
 }
 
@@ -405,14 +339,4 @@ fn out_of_period(signer: &SignerRule, time: Option<&DateTime>) -> Option<String>
             rule.owner()
         ),
     })
-}
-
-fn as_i64(seconds: Seconds) -> i64 {
-    // At most a thousand years.
-    i64::try_from(seconds.get()).unwrap_or(i64::MAX)
-}
-
-/// Whole seconds from one moment to another.
-fn seconds_between(from: &DateTime, to: &DateTime) -> i64 {
-    to.unix_seconds() - from.unix_seconds()
 }

@@ -23,20 +23,27 @@ pub(super) struct Scope<'a>(Vec<&'a Rule>);
 impl<'a> Scope<'a> {
     /// The rules for a dataset whose statement calls it `claimed`.
     pub(super) fn of(policy: &'a Policy, named: Named<'_>, claimed: &str) -> Result<Self, Check> {
-        let for_claim = policy.rules_named(claimed);
-        let rules = match named {
-            Named::AskedFor(name) => policy.rules_named(name),
-            Named::InputOf(name) => {
-                let mut rules = for_claim.clone();
-                if rules.is_empty() {
-                    return Err(no_rule(policy, claimed));
-                }
-                rules.extend(policy.rules_named(name));
-                rules
+        let claims = |rule: &&Rule| rule.name().matches(claimed);
+        let is_at = |rule: &&Rule, path| rule.paths().iter().any(|place| place.matches(path));
+        let all = policy.rules().iter();
+        // Of whatever is here by its own word alone, every rule must hold: whoever writes the
+        // data chooses the name, and would choose the laxest rule (attack 87).
+        if let Named::Claimed | Named::InputOf(_) = named
+            && !all.clone().any(|rule| claims(&rule))
+        {
+            return Err(no_rule(policy, claimed));
+        }
+        let rules: Vec<_> = match named {
+            Named::AskedFor(name) => all.filter(|rule| rule.name().matches(name)).collect(),
+            Named::InputOf(name) => all
+                .filter(|rule| claims(rule) || rule.name().matches(name))
+                .collect(),
+            Named::At(path) if !all.clone().any(|rule| is_at(&rule, path)) => {
+                return Self::of(policy, Named::Claimed, claimed);
             }
             Named::At(path) => {
-                let by_path = policy.rules_at(path);
-                if let Some(other) = by_path.iter().find(|rule| !rule.name().matches(claimed)) {
+                let mut by_path = all.clone().filter(|rule| is_at(rule, path));
+                if let Some(other) = by_path.find(|rule| !claims(rule)) {
                     let message = format!(
                         "is {claimed:?}, but data at {path:?} must be called {:?} (line {} of the \
                          policy)",
@@ -46,26 +53,18 @@ impl<'a> Scope<'a> {
                     let check = Check::new("L2.V.4", Outcome::Fail, "subject.name", message);
                     return Err(check.compared(claimed, other.name().as_str()));
                 }
-                match by_path.is_empty() {
-                    true => return Self::of(policy, Named::Claimed, claimed),
-                    false => [by_path, for_claim].concat(),
-                }
+                all.filter(|rule| is_at(rule, path) || claims(rule))
+                    .collect()
             }
-            // Whoever writes the data chooses the name, and would choose the laxest rule
-            // (attack 87).
-            Named::Claimed if for_claim.is_empty() => return Err(no_rule(policy, claimed)),
-            Named::Claimed => policy.rules().iter().collect(),
+            Named::Claimed => all.collect(),
         };
         let asked = match named {
-            Named::AskedFor(name) | Named::InputOf(name) => name,
-            Named::At(_) | Named::Claimed => claimed,
+            Named::AskedFor(name) => name,
+            Named::InputOf(_) | Named::At(_) | Named::Claimed => claimed,
         };
-        let mut scope = Self(rules);
-        scope.0.sort_by_key(|rule| rule.line());
-        scope.0.dedup_by_key(|rule| rule.line());
-        match scope.0.is_empty() {
+        match rules.is_empty() {
             true => Err(no_rule(policy, asked)),
-            false => Ok(scope),
+            false => Ok(Self(rules)),
         }
     }
 
@@ -78,12 +77,17 @@ impl<'a> Scope<'a> {
         let rules = self.0.iter();
         let levels = rules.clone().map(|rule| rule.require());
         let reaches = rules.clone().map(|rule| rule.lineage());
+        let full = rules
+            .clone()
+            .filter(|rule| rule.lineage() == LineageRule::Full);
+        let mut depths = full.map(|rule| rule.depth());
         ScopeFacts {
             require: levels.max().unwrap_or(Level::L2),
             // The words stand in the order of how far they go.
             lineage: reaches
                 .max_by_key(|reach| *reach as u8)
                 .unwrap_or(LineageRule::Full),
+            depth: depths.try_fold(0, |deepest, depth| Some(deepest.max(depth?))),
             strict: rules.clone().any(|rule| rule.strict()),
         }
     }
@@ -96,6 +100,8 @@ pub struct ScopeFacts {
     pub require: Level,
     /// The furthest walk that one of them asks for.
     pub lineage: LineageRule,
+    /// How many steps back a full one goes; `None` for all of them.
+    pub depth: Option<usize>,
     /// Whether findings are failures for one of them.
     pub strict: bool,
 }

@@ -107,11 +107,19 @@ impl Signatory {
         }
     }
 
-    /// How many operators of timestamp authorities stand behind its time. Those that the trusted
-    /// root does not tell apart count as one (attack 90).
-    pub(super) fn operators(&self) -> usize {
-        let operators = self.timestamps.iter().map(Timestamp::operator);
-        operators.collect::<HashSet<_>>().len()
+    /// Of the times that `count`, the first of each operator, in their order. Authorities without
+    /// operator, which the trusted root does not tell apart, add nothing to those that have one
+    /// (attack 90).
+    pub(super) fn first_times(&self, count: impl Fn(&Timestamp) -> bool) -> Vec<&Timestamp> {
+        let mut operators = HashSet::new();
+        let times = self.timestamps.iter().filter(|time| count(time));
+        let mut times: Vec<_> = times
+            .filter(|time| operators.insert(time.operator()))
+            .collect();
+        if times.iter().any(|time| time.operator().is_some()) {
+            times.retain(|time| time.operator().is_some());
+        }
+        times
     }
 
     /// Who holds the certificate, verified at `time`; `None` when there is none.

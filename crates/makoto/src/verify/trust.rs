@@ -252,36 +252,21 @@ impl Holder {
         }
     }
 
-    /// The name by which `rule` allows it, and who vouches for that.
-    pub(super) fn named_by(&self, rule: &SignerRule) -> (String, String) {
+    /// Who vouches for its names.
+    pub(super) fn voucher(&self) -> String {
         match self {
-            Self::Certificate(identity) => {
-                let names = [identity.uris(), identity.emails(), identity.dns_names()];
-                let name = names.into_iter().flatten().next().cloned();
-                (name.unwrap_or_default(), identity.authority().to_owned())
-            }
-            Self::Key { .. } => {
-                let owner = match rule {
-                    SignerRule::Key(named) => named.owner(),
-                    SignerRule::Certificate(_) | SignerRule::KeySet(_) => "",
-                };
-                (owner.to_owned(), "the policy".to_owned())
-            }
-            Self::Published { keyset, owner, .. } => {
-                (owner.clone(), format!("the key set {keyset:?}"))
-            }
+            Self::Certificate(identity) => identity.authority().to_owned(),
+            Self::Key { .. } => "the policy".to_owned(),
+            Self::Published { keyset, .. } => format!("the key set {keyset:?}"),
         }
     }
 
     /// Whether whoever `actor` names is who signed: of a certificate any of its names, of a key
-    /// its owner.
-    pub(super) fn speaks_for(&self, actor: &str, name: &str) -> bool {
+    /// its owner, who is called `names`.
+    pub(super) fn speaks_for(&self, actor: &str, names: &[&str]) -> bool {
         match self {
-            Self::Certificate(identity) => {
-                let names = [identity.uris(), identity.emails(), identity.dns_names()];
-                names.into_iter().flatten().any(|name| name == actor)
-            }
-            Self::Key { .. } | Self::Published { .. } => name == actor,
+            Self::Certificate(identity) => identity.certificate().names().cover(actor),
+            Self::Key { .. } | Self::Published { .. } => names.contains(&actor),
         }
     }
 }

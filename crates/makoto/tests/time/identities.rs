@@ -7,6 +7,7 @@ use makoto::chain::ChainError;
 use makoto::datetime::DateTime;
 use makoto::digest::Digest;
 use makoto::identity::{Identity, IdentityError};
+use makoto::json::Json;
 use makoto::trusted_root::TrustedRoot;
 
 use crate::openssl::{AUTHORITY, LONG, SIGNER, Workshop, document};
@@ -49,6 +50,11 @@ fn summer() -> DateTime {
 }
 
 impl Fixture {
+    /// A trusted root that leaves the authorities below the anchor to it.
+    fn anchor_alone(&self) -> TrustedRoot {
+        self.workshop.root(&[("acme", &["anchor"])], &[])
+    }
+
     fn verify(&self, name: &str, time: &DateTime) -> Result<Identity, IdentityError> {
         Identity::verify(&self.workshop.der(name), &[], &self.root, time)
     }
@@ -165,7 +171,8 @@ fn attack_23_a_leaf_is_no_authority() {
         let leaf = format!("under-{name}");
         fixture.workshop.issue(&leaf, "P-256", name, SIGNER, YEAR);
         let (leaf, along) = (fixture.workshop.der(&leaf), fixture.workshop.der(name));
-        let error = chain_error(Identity::verify(&leaf, &[&along], &fixture.root, &summer()));
+        let root = fixture.anchor_alone();
+        let error = chain_error(Identity::verify(&leaf, &[&along], &root, &summer()));
         assert!(
             matches!(error, ChainError::KeyUsage { .. }),
             "{name}: {error:?}"
@@ -229,7 +236,8 @@ fn attack_23_an_issuer_stays_within_its_purposes() {
         let leaf = format!("under-{name}");
         fixture.workshop.issue(&leaf, "P-256", name, SIGNER, YEAR);
         let (leaf, along) = (fixture.workshop.der(&leaf), fixture.workshop.der(name));
-        let found = Identity::verify(&leaf, &[&along], &fixture.root, &summer());
+        let root = fixture.anchor_alone();
+        let found = Identity::verify(&leaf, &[&along], &root, &summer());
         assert_eq!(found.is_ok(), good, "{name}: {found:?}");
     }
 }
@@ -316,6 +324,80 @@ fn attack_92_an_identity_names_the_authority_that_vouches_for_it() {
 }
 
 #[test]
+fn attack_92_what_comes_along_moves_nobody_to_another_authority_of_one_anchor() {
+    let fixture = fixture();
+    let workshop = &fixture.workshop;
+    workshop.issue("other", "P-256", "anchor", AUTHORITY, LONG);
+    workshop.issue("others", "P-256", "other", SIGNER, YEAR);
+    let (middle, other) = (workshop.der("middle"), workshop.der("other"));
+    let (middle, other) = (middle.as_slice(), other.as_slice());
+    let authority = |root: &TrustedRoot, leaf: &str, along: &[&[u8]]| {
+        let found = Identity::verify(&workshop.der(leaf), along, root, &summer());
+        found.map(|identity| identity.authority().to_owned())
+    };
+    let root = workshop.root(
+        &[("x", &["middle", "anchor"]), ("y", &["other", "anchor"])],
+        &[],
+    );
+    for along in [&[][..], &[other], &[middle], &[other, middle]] {
+        assert_eq!(authority(&root, "others", along).as_deref(), Ok("y"));
+        assert_eq!(authority(&root, "signer", along).as_deref(), Ok("x"));
+    }
+    // Who lists the anchor alone stands for all below it that nobody else lists.
+    let root = workshop.root(&[("all", &["anchor"]), ("y", &["other", "anchor"])], &[]);
+    for along in [&[][..], &[other]] {
+        assert_eq!(authority(&root, "others", along).as_deref(), Ok("y"));
+    }
+    assert_eq!(authority(&root, "signer", &[middle]).as_deref(), Ok("all"));
+    // Only below an authority is there room for others.
+    let root = workshop.root(&[("y", &["other", "anchor"])], &[]);
+    let error = chain_error(Identity::verify(
+        &workshop.der("signer"),
+        &[middle],
+        &root,
+        &summer(),
+    ));
+    assert!(
+        matches!(error, ChainError::UnknownAuthority(_)),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn attack_26_an_authority_that_is_retired_is_not_revived_by_another_of_its_anchor() {
+    let fixture = fixture();
+    let workshop = &fixture.workshop;
+    workshop.issue("other", "P-256", "anchor", AUTHORITY, LONG);
+    let middle = workshop.der("middle");
+    let ended = |until: &str| {
+        let Json::Object(mut retired) = workshop.authority("x", &["middle", "anchor"]) else {
+            panic!("an object");
+        };
+        let window = [
+            ("start", "2020-01-01T00:00:00Z".into()),
+            ("end", until.into()),
+        ];
+        retired.insert("validFor", window.into());
+        let cas = [
+            Json::Object(retired),
+            workshop.authority("y", &["other", "anchor"]),
+            workshop.authority("all", &["anchor"]),
+        ];
+        let root = document(cas.into_iter().collect(), Json::Array(Vec::new()));
+        TrustedRoot::from_json(root.to_string().as_bytes()).expect("a trusted root")
+    };
+    let verify =
+        |root: &TrustedRoot| Identity::verify(&workshop.der("signer"), &[&middle], root, &summer());
+    let good = verify(&ended("2022-12-31T00:00:00Z")).expect("trusted then");
+    assert_eq!(good.authority(), "x");
+    let error = chain_error(verify(&ended("2022-01-31T00:00:00Z")));
+    assert!(
+        matches!(&error, ChainError::AuthorityNotTrustedThen { authority, .. } if authority == "x"),
+        "{error:?}"
+    );
+}
+
+#[test]
 fn an_authority_issues_only_for_the_names_it_may() {
     let fixture = fixture();
     let workshop = &fixture.workshop;
@@ -332,12 +414,13 @@ fn an_authority_issues_only_for_the_names_it_may() {
         let extensions = format!("{AUTHORITY}nameConstraints=critical,{constraint}\n");
         workshop.issue(name, "P-256", "anchor", &extensions, LONG);
     }
+    let root = fixture.anchor_alone();
     let verify = |issuer: &str, leaf: &str, names: &str| {
         workshop.issue(leaf, "P-256", issuer, &san(names), YEAR);
         Identity::verify(
             &workshop.der(leaf),
             &[&workshop.der(issuer)],
-            &fixture.root,
+            &root,
             &summer(),
         )
     };

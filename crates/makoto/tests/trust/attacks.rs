@@ -10,7 +10,7 @@ use makoto::json::{Fault, Json};
 use makoto::key::{Algorithm, BadSignature, KeyError, PublicKey, SigningKey};
 use makoto::limits::Limits;
 
-use crate::keys::{ALL, STATEMENT, all, p256, sign, sign_bytes};
+use crate::keys::{ALL, STATEMENT, all, p256, sign, sign_bytes, sign_fixed_p256};
 
 /// A bare envelope with these signatures: key id and bytes.
 pub(crate) fn bare(payload: &[u8], signatures: &[(&str, &[u8])]) -> String {
@@ -253,6 +253,24 @@ fn attack_11_the_signature_is_over_the_payload_alone_or_its_base64() {
             assert_eq!(signers(&good, &trusted).len(), 1);
         }
     }
+}
+
+#[test]
+fn attack_11_what_the_public_rust_sdk_signs_is_refused_by_name() {
+    // Type and base64 without their lengths, and the signature as r followed by s.
+    let message = format!("DSSEv1 {PAYLOAD_TYPE} {}", STANDARD.encode(STATEMENT));
+    let (key, signature) = sign_fixed_p256(message.as_bytes());
+    let trusted = [key.public_key().clone()];
+    let reason = one_reason(
+        &bare(STATEMENT, &[("0123456789abcdef", &signature)]),
+        &trusted,
+    );
+    let SignatureError::NotPae { over, .. } = &reason else {
+        panic!("{reason:?}");
+    };
+    assert!(over.contains("public Rust SDK"), "{reason}");
+    let good = bare(STATEMENT, &[("", &sign(&key, STATEMENT))]);
+    assert_eq!(signers(&good, &trusted).len(), 1);
 }
 
 #[test]

@@ -6,9 +6,10 @@ use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
-    RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384,
-    RSA_PSS_SHA512, RsaEncoding, RsaKeyPair,
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING,
+    ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256,
+    RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512,
+    RsaEncoding, RsaKeyPair,
 };
 use makoto::digest::Digest;
 use makoto::envelope::{Envelope, PAYLOAD_TYPE, pae};
@@ -99,6 +100,14 @@ pub(crate) fn sign_bytes(algorithm: Algorithm, bytes: &[u8], pkcs1: bool) -> (Si
         Algorithm::Ps512 => rsa(&RSA_PSS_SHA512, &RSA_PKCS1_SHA512),
     };
     (of(&der, algorithm), signature)
+}
+
+/// A signature of r followed by s, which is not DER.
+pub(crate) fn sign_fixed_p256(bytes: &[u8]) -> (SigningKey, Vec<u8>) {
+    let der = new_der(Algorithm::Es256);
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der).expect("good");
+    let signature = pair.sign(&SystemRandom::new(), bytes).expect("signed");
+    (of(&der, Algorithm::Es256), signature.as_ref().to_vec())
 }
 
 /// Signs bytes as a statement is signed.

@@ -181,3 +181,44 @@ fn attack_45_two_trusted_signers_name_different_sources() {
     );
     case("strict = true").fails(&["D1"]);
 }
+
+#[test]
+fn an_input_has_the_level_that_its_own_rule_needs() {
+    let case = |level: &str| Case {
+        policy: format!(
+            "{}[[dataset]]\nname = \"dataset:sales\"\nrequire = \"{level}\"\nsigners = [{COLLECTOR_RULE}]\n",
+            rules("").replace("dataset:sales*", "dataset:sales_clean")
+        ),
+        name: Some("dataset:sales_clean"),
+        ..good_case()
+    };
+    case("L2").passes();
+    case("L3").fails(&["L3.V.7"]);
+}
+
+#[test]
+fn a_lineage_that_the_policy_cuts_off_passes_and_is_not_complete() {
+    let middle = transform("dataset:sales_middle", b"middle", vec![good_input()]);
+    let (middle_id, middle) = (
+        id_of(&bytes(&middle)),
+        signed(&middle, By::Certificate("collector")),
+    );
+    let reference = input(
+        "dataset:sales_middle",
+        &Digest::of(b"middle"),
+        Some(&middle_id),
+    );
+    let of_two = |terms: &str| Case {
+        policy: rules(terms),
+        ..case(vec![reference.clone()], vec![middle.clone()])
+    };
+    for terms in ["", "depth = 2"] {
+        assert_eq!(of_two(terms).report().verdict, Verdict::Unknown, "{terms}");
+    }
+    for terms in ["depth = 1", "lineage = \"direct\""] {
+        let report = of_two(terms).passes();
+        assert_eq!(report.lineage_level, None, "{terms}");
+        let json = report.to_json();
+        assert_eq!(json.get("lineageComplete"), Some(&false.into()), "{terms}");
+    }
+}

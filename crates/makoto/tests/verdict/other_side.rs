@@ -61,6 +61,69 @@ fn every_rule_that_matches_must_hold_and_not_the_first() {
 }
 
 #[test]
+fn every_rule_counts_though_all_stand_on_one_line() {
+    let signers = format!("signers = [{COLLECTOR_RULE}]");
+    let lax = format!("{{ name = \"dataset:*\", require = \"L2\", {signers} }}");
+    let strict = "{ name = \"dataset:sales\", require = \"L2\", signers = [] }";
+    let head = "version = 1\ntrusted-root = \"root.json\"\n";
+    for (between, name) in [(", ", None), (", ", Some("dataset:sales")), (",\n", None)] {
+        let case = |rules: String| Case {
+            policy: format!("{head}dataset = [{rules}]\n"),
+            name,
+            ..Case::default()
+        };
+        case(lax.clone()).passes();
+        case([lax.as_str(), strict].join(between)).fails(&["L2.V.4"]);
+        case([strict, lax.as_str()].join(between)).fails(&["L2.V.4"]);
+    }
+}
+
+#[test]
+fn a_rule_that_is_content_with_l1_still_asks_what_it_can() {
+    let statement = origin("dataset:sales", DATA);
+    let case = |terms: &str| Case {
+        policy: policy("", terms).replace("\"L2\"", "\"L1\""),
+        attestations: crate::world::bytes(&statement),
+        ..Case::default()
+    };
+    let passes = |case: Case<'_>| assert_eq!(case.report().level, Some(Level::L1));
+    passes(case(""));
+    passes(case("max-age = \"1d\""));
+    case("max-age = \"23h\"").fails(&["L2.V.7"]);
+    passes(case("sources = [\"https://erp.acme.example/**\"]"));
+    case("sources = [\"https://other.example/**\"]").fails(&["L2.V.4"]);
+    // A signature, good or bad, takes nothing of that away.
+    let signed = Case {
+        attestations: signed(&statement, By::Certificate("collector")),
+        ..case("max-age = \"23h\"")
+    };
+    signed.fails(&["L2.V.7"]);
+}
+
+#[test]
+fn a_window_comes_from_a_source_that_the_rule_lists() {
+    let window = |source: Option<&str>| {
+        let mut stream = makoto::json::Object::new();
+        stream.insert("id", "clicks".into());
+        if let Some(source) = source {
+            stream.insert("source", source.into());
+        }
+        signed(
+            &crate::world::window("dataset:sales", DATA, stream),
+            By::Certificate("collector"),
+        )
+    };
+    let case = |source| Case {
+        policy: policy(COLLECTOR_RULE, "sources = [\"kafka://acme.example/*\"]"),
+        attestations: window(source),
+        ..Case::default()
+    };
+    case(Some("kafka://acme.example/clicks")).passes();
+    case(Some("kafka://evil.example/clicks")).fails(&["L2.V.4"]);
+    case(None).fails(&["L2.V.4"]);
+}
+
+#[test]
 fn a_source_that_the_rule_does_not_list() {
     let case = |sources: &str| Case {
         policy: policy(COLLECTOR_RULE, &format!("sources = [\"{sources}\"]")),

@@ -253,6 +253,107 @@ fn attack_90_one_signer_is_counted_once() {
 }
 
 #[test]
+fn attack_90_one_name_is_counted_once_whatever_else_its_certificates_say() {
+    in_workshop(|workshop| {
+        for (name, first) in [
+            ("bank", "URI:https://bank.example/auditor"),
+            ("shop", "URI:https://shop.example/z"),
+        ] {
+            let names = SIGNER.replace("URI:https://acme", &format!("{first},URI:https://acme"));
+            workshop.issue(name, "P-256", "ca", &names, LONG);
+        }
+    });
+    let statement = origin("dataset:sales", DATA);
+    let (bank, shop) = (
+        signed(&statement, By::Certificate("bank")),
+        signed(&statement, By::Certificate("shop")),
+    );
+    let case = |parts: &[Vec<u8>], threshold: usize| Case {
+        policy: policy(COLLECTOR_RULE, &format!("signer-threshold = {threshold}")),
+        attestations: parts.join(&b'\n'),
+        ..Case::default()
+    };
+    let report = case(std::slice::from_ref(&bank), 1).passes();
+    // The name that the rule knows is the one that is shown.
+    let signers = report.judged.expect("a policy").signers;
+    assert_eq!(signers[0].name, "https://acme.example/collectors/1");
+    case(&[bank, shop], 2).fails(&["L2.V.4"]);
+}
+
+#[test]
+fn attack_90_whoever_has_the_names_of_two_others_makes_them_one() {
+    let names = |names: &str| {
+        SIGNER.replace(
+            "URI:https://acme.example/collectors/1,email:ci@acme.example,DNS:etl.acme.example",
+            names,
+        )
+    };
+    in_workshop(|workshop| {
+        for (name, all) in [
+            ("x", "URI:https://acme.example/x"),
+            ("y", "URI:https://acme.example/y"),
+            (
+                "xy",
+                "URI:https://acme.example/x,URI:https://acme.example/y",
+            ),
+        ] {
+            workshop.issue(name, "P-256", "ca", &names(all), LONG);
+        }
+    });
+    let statement = origin("dataset:sales", DATA);
+    let by = |name| signed(&statement, By::Certificate(name));
+    let case = |parts: [Vec<u8>; 2]| Case {
+        policy: policy(
+            r#"{ uri = "https://acme.example/*", ca = "acme" }"#,
+            "signer-threshold = 2",
+        ),
+        attestations: parts.join(&b'\n'),
+        ..Case::default()
+    };
+    case([by("x"), by("y")]).passes();
+    for order in [["x", "xy", "y"], ["xy", "x", "y"], ["x", "y", "xy"]] {
+        let [first, second, third] = order.map(by);
+        case([first, [second, third].join(&b'\n')]).fails(&["L2.V.4"]);
+    }
+}
+
+#[test]
+fn attack_20_names_that_differ_in_case_alone_are_one_where_mail_says_so() {
+    let statement = |collector: &str| {
+        let source = "https://erp.acme.example/sales";
+        let collected = crate::world::COLLECTED;
+        signed(
+            &crate::world::origin_of("dataset:sales", DATA, source, collected, collector),
+            By::Certificate("collector"),
+        )
+    };
+    let strict = |collector: &str| Case {
+        policy: policy(COLLECTOR_RULE, "strict = true"),
+        attestations: statement(collector),
+        ..Case::default()
+    };
+    strict("ci@ACME.example").passes();
+    strict("CI@acme.example").fails(&["L2.V.5"]);
+}
+
+#[test]
+fn attack_20_a_bare_key_speaks_for_its_owner_alone() {
+    let team = public("team").key_id();
+    let case = |owner: &str, terms: &str| Case {
+        policy: policy(
+            &format!("{{ key = \"{team}\", owner = \"{owner}\" }}"),
+            terms,
+        ),
+        keys: &["team"],
+        attestations: sales(By::Key("team")),
+        ..Case::default()
+    };
+    case("data-team", "").warns("L2.V.5");
+    case("data-team", "strict = true").fails(&["L2.V.5"]);
+    case("https://acme.example/collectors/1", "strict = true").passes();
+}
+
+#[test]
 fn one_of_several_signers_is_who_did_it_and_the_others_approve() {
     let statement = origin("dataset:sales", DATA);
     let both = format!(

@@ -1,6 +1,8 @@
 //! When it was signed (attacks 27 to 35 and 89).
 
+use makoto::json::Json;
 use makoto::report::Outcome;
+use makoto::trusted_root::TrustedRoot;
 
 use crate::world::{
     By, COLLECTED, COLLECTOR, COLLECTOR_RULE, Case, DATA, SIGNED, bundle, bytes, in_workshop,
@@ -195,6 +197,138 @@ fn attack_90_one_operator_of_timestamps_is_counted_once() {
     case(&["tsa", "tsa2"]).passes();
     case(&["tsa", "tsa"]).fails(&["L2.V.6"]);
     case(&["tsa"]).fails(&["L2.V.6"]);
+}
+
+#[test]
+fn attack_90_one_operator_alone_moves_the_time_no_further_back() {
+    // One operator says 08:01, and the other saw the signature at 08:05.
+    let statement = bytes(&origin("dataset:sales", DATA));
+    let mut envelope = unstamped(&statement, By::Key("team"));
+    let signature = &mut envelope.unverified_signatures[0];
+    for (tsa, time) in [("tsa", SIGNED), ("tsa2", "2026-06-01T08:05:00Z")] {
+        let token = token(&signature.bytes, tsa, time);
+        signature.tokens.push(token);
+    }
+    let team = crate::world::public("team").key_id();
+    let case = |until: &str, threshold: usize| Case {
+        policy: policy(
+            &format!("{{ key = \"{team}\", owner = \"data-team\", until = {until} }}"),
+            &format!("tsa-threshold = {threshold}"),
+        ),
+        keys: &["team"],
+        attestations: bundle(&envelope),
+        ..Case::default()
+    };
+    case("2026-06-01T08:03:00Z", 1).passes();
+    case("2026-06-01T08:03:00Z", 2).fails(&["L2.V.3"]);
+    let report = case("2026-06-01T08:05:00Z", 2).passes();
+    let signer = &report.judged.expect("a policy").signers[0];
+    assert_eq!(signer.time.0.as_str(), "2026-06-01T08:05:00Z");
+    assert_eq!(signer.timestamp_authority.as_deref(), Some("other-time"));
+}
+
+#[test]
+fn attack_90_a_time_from_the_future_counts_towards_no_threshold() {
+    let statement = bytes(&origin("dataset:sales", DATA));
+    let case = |second: &str| {
+        let mut envelope = unstamped(&statement, By::Certificate("collector"));
+        let signature = &mut envelope.unverified_signatures[0];
+        for (tsa, time) in [("tsa", SIGNED), ("tsa2", second)] {
+            let token = token(&signature.bytes, tsa, time);
+            signature.tokens.push(token);
+        }
+        Case {
+            policy: policy(COLLECTOR_RULE, "tsa-threshold = 2"),
+            attestations: bundle(&envelope),
+            ..Case::default()
+        }
+    };
+    case("2026-06-02T08:05:00Z").passes();
+    case("2026-06-02T08:05:01Z").fails(&["L2.V.6"]);
+}
+
+#[test]
+fn attack_90_authorities_without_operator_add_nothing_to_those_with_one() {
+    let statement = bytes(&origin("dataset:sales", DATA));
+    let mut envelope = unstamped(&statement, By::Certificate("collector"));
+    let signature = &mut envelope.unverified_signatures[0];
+    for tsa in ["tsa", "tsa2"] {
+        let token = token(&signature.bytes, tsa, SIGNED);
+        signature.tokens.push(token);
+    }
+    let case = |told_apart: bool| {
+        let root = in_workshop(|workshop| {
+            let Json::Object(mut other) = workshop.authority("other-time", &["tsa2-ca"]) else {
+                panic!("an object");
+            };
+            if !told_apart {
+                other.remove("operator");
+                other.insert("uri", "https://tsa2.example".into());
+            }
+            let tsas = [workshop.authority("acme-time", &["tsa-ca"]), other.into()];
+            let cas = [workshop.authority("acme", &["ca"])];
+            let root =
+                crate::openssl::document(cas.into_iter().collect(), tsas.into_iter().collect());
+            TrustedRoot::from_json(root.to_string().as_bytes()).expect("a trusted root")
+        });
+        Case {
+            policy: policy(COLLECTOR_RULE, "tsa-threshold = 2"),
+            attestations: bundle(&envelope),
+            root: Some(root),
+            ..Case::default()
+        }
+    };
+    case(true).passes();
+    case(false).fails(&["L2.V.6"]);
+}
+
+#[test]
+fn attack_90_the_certificates_of_a_token_make_no_second_operator() {
+    in_workshop(|workshop| {
+        use crate::openssl::{AUTHORITY, LONG, TSA};
+        workshop.issue("time-one", "P-256", "tsa-ca", AUTHORITY, LONG);
+        workshop.issue("time-two", "P-256", "tsa-ca", AUTHORITY, LONG);
+        workshop.issue("tsa-of-two", "P-256", "time-two", TSA, LONG);
+    });
+    let root = in_workshop(|workshop| {
+        workshop.root(
+            &[("acme", &["ca"])],
+            &[
+                ("one", &["time-one", "tsa-ca"]),
+                ("two", &["time-two", "tsa-ca"]),
+            ],
+        )
+    });
+    let statement = bytes(&origin("dataset:sales", DATA));
+    let mut envelope = unstamped(&statement, By::Certificate("collector"));
+    let signature = &mut envelope.unverified_signatures[0];
+    let plain = token(&signature.bytes, "tsa-of-two", SIGNED);
+    let with_chain = in_workshop(|workshop| {
+        let content = workshop.content(&plain);
+        let more = ["-cades", "-md", "sha256", "-certfile", "time-two.pem"];
+        workshop.forge(&content, "tsa-of-two", &more)
+    });
+    assert_ne!(plain, with_chain);
+    signature.tokens = vec![plain, with_chain];
+    let case = |threshold: usize| Case {
+        policy: policy(COLLECTOR_RULE, &format!("tsa-threshold = {threshold}")),
+        attestations: bundle(&envelope),
+        root: Some(root.clone()),
+        ..Case::default()
+    };
+    case(1).passes();
+    case(2).fails(&["L2.V.6"]);
+}
+
+#[test]
+fn a_time_that_may_be_further_off_than_clocks_gives_none() {
+    // openssl's authority says that its times are good to 1.5001 s.
+    let case = |skew: &str| Case {
+        policy: policy(COLLECTOR_RULE, &format!("clock-skew = \"{skew}\"")),
+        ..Case::default()
+    };
+    case("2s").passes();
+    case("1s").fails(&["L2.V.6"]);
 }
 
 #[test]

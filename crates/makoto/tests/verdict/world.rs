@@ -202,6 +202,58 @@ pub(crate) fn transform(name: &str, data: &[u8], inputs: Vec<Json>) -> Json {
     )
 }
 
+/// A window of ten seconds of `stream`.
+pub(crate) fn window(name: &str, data: &[u8], stream: makoto::json::Object) -> Json {
+    let sha256 = Digest::of(data).to_string();
+    let digest = [
+        ("sha256", sha256.as_str().into()),
+        ("recordCount", "2".into()),
+        ("merkleRoot", sha256.as_str().into()),
+        ("windowStart", "2026-06-01T07:59:50Z".into()),
+        ("windowEnd", COLLECTED.into()),
+    ];
+    [
+        ("_type", "https://in-toto.io/Statement/v1".into()),
+        (
+            "subject",
+            Json::from_iter([Json::from([
+                ("name", name.into()),
+                ("digest", digest.into()),
+            ])]),
+        ),
+        (
+            "predicateType",
+            "https://makoto.dev/stream-window/v1".into(),
+        ),
+        (
+            "predicate",
+            [
+                ("stream", Json::Object(stream)),
+                (
+                    "window",
+                    [("type", "tumbling".into()), ("duration", "PT10S".into())].into(),
+                ),
+                (
+                    "integrity",
+                    [(
+                        "merkleTree",
+                        [
+                            ("algorithm", "sha256".into()),
+                            ("leafCount", 2_u64.into()),
+                            ("root", sha256.as_str().into()),
+                        ]
+                        .into(),
+                    )]
+                    .into(),
+                ),
+                ("collector", [("id", COLLECTOR.into())].into()),
+            ]
+            .into(),
+        ),
+    ]
+    .into()
+}
+
 pub(crate) fn bytes(statement: &Json) -> Vec<u8> {
     to_canonical(statement).expect("canonical")
 }
@@ -282,6 +334,8 @@ pub(crate) struct Case<'a> {
     pub(crate) level: Option<makoto::report::Level>,
     pub(crate) now: &'a str,
     pub(crate) keys: &'a [&'a str],
+    /// Other authorities than everybody's.
+    pub(crate) root: Option<TrustedRoot>,
     /// Key sets by their names.
     pub(crate) key_sets: Vec<(&'a str, KeySet)>,
     /// Bundles of inputs, found by their ids.
@@ -300,6 +354,7 @@ impl Default for Case<'_> {
             level: None,
             now: NOW,
             keys: &[],
+            root: None,
             key_sets: Vec::new(),
             inputs: Vec::new(),
         }
@@ -325,7 +380,8 @@ impl Case<'_> {
         let policy = Policy::read(self.policy.as_bytes(), &Limits::DEFAULT);
         let policy = policy.unwrap_or_else(|problems| panic!("{problems:?}"));
         let keys = self.keys.iter().map(|name| public(name)).collect();
-        Trust::new(policy, root(), Digest::of(b"root"), keys, self.key_sets())
+        let root = self.root.clone().unwrap_or_else(root);
+        Trust::new(policy, root, Digest::of(b"root"), keys, self.key_sets())
             .expect("nothing is missing")
     }
 

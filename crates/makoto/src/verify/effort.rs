@@ -1,0 +1,58 @@
+//! How much work signatures may make.
+
+use crate::envelope::{DIAGNOSED_KEYS, Envelope};
+use crate::key::PublicKey;
+use crate::limits::Limits;
+
+/// Bytes whose hashing takes as long as one more key.
+const BYTES_PER_ATTEMPT: usize = 64 << 10;
+
+/// A token has a signature and a chain of its own, most of them on larger curves.
+const ATTEMPTS_PER_TOKEN: u64 = 8;
+
+/// How often as much it takes to find out why a single signature does not hold.
+const DIAGNOSIS: u64 = 8;
+
+/// What is left of the attempts for one verdict.
+#[derive(Debug)]
+pub(super) struct Effort(u64);
+
+impl Effort {
+    /// The whole budget.
+    pub(super) fn whole() -> Self {
+        Self(Limits::DEFAULT.signature_attempts)
+    }
+
+    /// Takes off what trying every signature with every key costs at most. `false` when that is
+    /// more than is left; then they are not to be tried.
+    pub(super) fn take(&mut self, envelopes: &[&Envelope], keys: &[PublicKey]) -> bool {
+        let cost = envelopes.iter().map(|envelope| cost(envelope, keys));
+        match self.0.checked_sub(cost.sum()) {
+            Some(left) => {
+                self.0 = left;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// Attempts, where a key that hashes the payload anew for each signature counts for more.
+fn cost(envelope: &Envelope, keys: &[PublicKey]) -> u64 {
+    let signatures = envelope.unverified_signatures.len() as u64;
+    let again = 1 + envelope.unverified_payload.len() / BYTES_PER_ATTEMPT;
+    let each = keys.iter().map(|key| match key.hashes_apart() {
+        true => key.algorithms().len() as u64,
+        false => again as u64,
+    });
+    // Certificates that came along bring a key each, which every signature is tried with.
+    let own = signatures * again as u64;
+    let tokens = envelope.unverified_signatures.iter();
+    let tokens: u64 = tokens.map(|signature| signature.tokens.len() as u64).sum();
+    let attempts = signatures * (own + each.sum::<u64>());
+    let diagnosis = match signatures == 1 && keys.len() < DIAGNOSED_KEYS {
+        true => attempts * DIAGNOSIS,
+        false => 0,
+    };
+    attempts + diagnosis + tokens * ATTEMPTS_PER_TOKEN
+}
