@@ -2,7 +2,7 @@
 
 use makoto::report::{Basis, Coverage, Level, Outcome};
 
-use crate::world::{Case, DATA};
+use crate::world::{By, Case, DATA, origin, signed};
 
 #[test]
 fn the_good_set_passes_and_says_who_signed_and_when() {
@@ -71,4 +71,16 @@ fn attack_2_line_ends_are_added_changed_or_everything_is_cut() {
         case.fails(&["V3", "L2.V.10"]);
     }
     Case::default().passes();
+    // An empty file is the data of the statement about an empty file alone.
+    let empty = Case {
+        attestations: signed(&origin("dataset:sales", b""), By::Certificate("collector")),
+        data: b"",
+        ..Case::default()
+    };
+    empty.passes();
+    let not_empty = Case {
+        data: DATA,
+        ..empty
+    };
+    not_empty.fails(&["V3", "L2.V.10"]);
 }

@@ -1,7 +1,6 @@
-//! Envelopes and signatures (attacks 3 to 16), as far as the verdict sees them. What is refused
-//! while reading stands in the tests of `trust`.
+//! Envelopes and signatures (attacks 3 to 16), as far as the verdict sees them. The cause of each
+//! refusal stands in the tests of `trust`.
 
-use makoto::attestation::Attestation;
 use makoto::json::{Json, Object};
 use makoto::report::{Level, Outcome, Verdict};
 
@@ -63,11 +62,20 @@ fn attack_3_the_payload_is_replaced_by_another_valid_statement() {
 #[test]
 fn attack_4_the_payload_is_written_again_in_another_way() {
     let statement = bytes(&origin("dataset:sales", DATA));
-    let spaced = String::from_utf8_lossy(&statement).replace("\":", "\": ");
-    let forged = edited(|envelope, _| {
-        envelope.insert("payload", base64(spaced.as_bytes()).into());
-    });
-    fails(forged, &["L2.V.1", "L2.V.2"]);
+    let text = String::from_utf8_lossy(&statement);
+    let spaced = text.replace("\":", "\": ");
+    let kind = r#""_type":"https://in-toto.io/Statement/v1","#;
+    let rest = text
+        .strip_prefix(&format!("{{{kind}"))
+        .expect("it comes first");
+    let rest = rest.strip_suffix('}').expect("an object");
+    let in_other_order = format!("{{{rest},{}}}", kind.trim_end_matches(','));
+    for other in [spaced, in_other_order] {
+        let forged = edited(|envelope, _| {
+            envelope.insert("payload", base64(other.as_bytes()).into());
+        });
+        fails(forged, &["L2.V.1", "L2.V.2"]);
+    }
 }
 
 #[test]
@@ -106,6 +114,28 @@ fn attack_6_the_id_of_the_key_is_only_a_hint() {
         };
         case.passes();
     }
+    // Of a bare key the bundle has a hint as well.
+    let team = crate::world::public("team").key_id();
+    let good = signed(&origin("dataset:sales", DATA), By::Key("team"));
+    let good = String::from_utf8(good).expect("text");
+    let key_id = "\"keyid\":\"\"";
+    assert!(good.contains(key_id) && good.contains(&team));
+    for text in [
+        good.clone(),
+        good.replace(key_id, "\"keyid\":\"sha256:0000\""),
+        good.replace(&team, "sha256:0000"),
+    ] {
+        let case = Case {
+            policy: crate::world::policy(
+                &format!("{{ key = \"{team}\", owner = \"data-team\" }}"),
+                "",
+            ),
+            keys: &["team"],
+            attestations: text.into_bytes(),
+            ..Case::default()
+        };
+        case.passes();
+    }
 }
 
 #[test]
@@ -123,6 +153,14 @@ fn attack_7_there_is_no_signature() {
         signature.insert("sig", "".into());
     });
     fails(empty, &["L2.V.1"]);
+    // The same in a bundle: an empty list, and none.
+    let text = String::from_utf8_lossy(good());
+    let from = text.find("\"signatures\":[").expect("signatures");
+    let to = from + text[from..].find(']').expect("an end") + 1;
+    let with = |signatures: &str| format!("{}{signatures}{}", &text[..from], &text[to..]);
+    for signatures in ["\"signatures\":[]", "\"signed\":[]"] {
+        fails(with(signatures).into_bytes(), &["L2.P.1", "L2.V.1"]);
+    }
 }
 
 #[test]
@@ -156,29 +194,81 @@ fn attack_9_another_payload_type_is_no_statement_even_when_signed() {
     use makoto::envelope::Envelope;
     for payload_type in ["text/plain", "application/json"] {
         let statement = bytes(&origin("dataset:sales", DATA));
-        let envelope = Envelope::sign(payload_type, &statement, &crate::world::key("collector"));
-        let bundle = bundle(&envelope.expect("signed"));
-        assert!(Attestation::parse_file(&bundle).is_err(), "{payload_type}");
+        let signed = Envelope::sign(payload_type, &statement, &crate::world::key("collector"));
+        fails(bundle(&signed.expect("signed")), &["L2.V.1"]);
+        let relabelled = edited(|envelope, _| {
+            envelope.insert("payloadType", payload_type.into());
+        });
+        fails(relabelled, &["L2.V.1"]);
     }
-    Case::default().passes();
+}
+
+#[test]
+fn attack_10_bytes_move_between_type_and_payload() {
+    use makoto::envelope::PAYLOAD_TYPE;
+    let statement = bytes(&origin("dataset:sales", DATA));
+    let text = String::from_utf8_lossy(&statement);
+    // Lengths in characters, and a type that holds what should be the beginning of the payload.
+    let longer = format!("{PAYLOAD_TYPE} {} {text}", statement.len());
+    for message in [
+        format!("DSSEv1 {} {longer} 0 ", longer.len()),
+        format!(
+            "DSSEv1 {} {PAYLOAD_TYPE} {} {text}",
+            PAYLOAD_TYPE.len(),
+            statement.len() + 1
+        ),
+        format!(
+            "DSSEv1 {} {PAYLOAD_TYPE}{text}",
+            PAYLOAD_TYPE.len() + statement.len()
+        ),
+    ] {
+        fails(resigned(message.as_bytes()), &["L2.V.1", "L2.V.2"]);
+    }
+    let pae = format!(
+        "DSSEv1 {} {PAYLOAD_TYPE} {} {text}",
+        PAYLOAD_TYPE.len(),
+        statement.len()
+    );
+    let case = Case {
+        attestations: restamped(pae.as_bytes()),
+        ..Case::default()
+    };
+    case.passes();
+}
+
+/// The good bundle with the collector's signature over other bytes than the encoding.
+fn resigned(message: &[u8]) -> Vec<u8> {
+    let signature = crate::world::sign_bytes("collector", message);
+    edited(|_, written| {
+        written.insert("sig", base64(&signature).into());
+    })
+}
+
+/// The same with a token over that signature.
+fn restamped(message: &[u8]) -> Vec<u8> {
+    let statement = bytes(&origin("dataset:sales", DATA));
+    let mut envelope = crate::world::unstamped(&statement, By::Certificate("collector"));
+    let signature = &mut envelope.unverified_signatures[0];
+    signature.bytes = crate::world::sign_bytes("collector", message);
+    let token = crate::world::token(&signature.bytes, "tsa", SIGNED);
+    signature.tokens.push(token);
+    bundle(&envelope)
 }
 
 #[test]
 fn attack_11_the_signature_is_over_the_payload_or_its_base64() {
-    use makoto::key::{Signer as _, Unsigned};
     let statement = bytes(&origin("dataset:sales", DATA));
-    // What any other program signs: bytes that are not the encoding of DSSE.
     for message in [statement.clone(), base64(&statement).into_bytes()] {
-        let signed = crate::world::key("collector").sign(&Unsigned {
-            payload_type: "x",
-            payload: &message,
-        });
-        let signature = signed.expect("signed").signature;
-        let forged = edited(|_, written| {
-            written.insert("sig", base64(&signature).into());
-        });
-        fails(forged, &["L2.V.1", "L2.V.2"]);
+        let case = Case {
+            attestations: restamped(&message),
+            ..Case::default()
+        };
+        let report = case.fails(&["L2.V.1", "L2.V.2"]);
+        let mut failed = report.with_outcome(Outcome::Fail);
+        let named = failed.any(|check| check.message.contains("not the DSSE encoding"));
+        assert!(named, "{:#?}", report.checks);
     }
+    Case::default().passes();
 }
 
 #[test]
@@ -206,6 +296,47 @@ fn attack_13_a_strangers_good_and_a_friends_bad_signature_do_not_add_up() {
     });
     let lines = [stranger.as_slice(), b"\n", &friends, b"\n"].concat();
     fails(lines, &["L2.V.4"]);
+    // Both in one envelope, the bad one under the id of the key that is trusted.
+    let team = crate::world::public("team").key_id();
+    let statement = bytes(&origin("dataset:sales", DATA));
+    let envelope = |signatures: &[(&str, &[u8], &[u8])]| {
+        let signatures = signatures.iter().map(|(key_id, signature, token)| {
+            let stamp = [("token", base64(token).into())];
+            Json::from([
+                ("keyid", (*key_id).into()),
+                ("sig", base64(signature).into()),
+                ("timestamp", stamp.into()),
+            ])
+        });
+        let envelope = Json::from([
+            ("payload", base64(&statement).into()),
+            ("payloadType", "application/vnd.in-toto+json".into()),
+            ("signatures", signatures.collect()),
+        ]);
+        Case {
+            policy: crate::world::policy(
+                &format!("{{ key = \"{team}\", owner = \"data-team\" }}"),
+                "",
+            ),
+            keys: &["team", "stranger"],
+            attestations: envelope.to_string().into_bytes(),
+            ..Case::default()
+        }
+    };
+    let by = |name| {
+        let signed = crate::world::unstamped(&statement, By::Key(name));
+        let signature = signed.unverified_signatures[0].bytes.clone();
+        let token = crate::world::token(&signature, "tsa", SIGNED);
+        (signature, token)
+    };
+    let ((bad, bad_token), (other, other_token)) = (by("owner"), by("stranger"));
+    let pair = [
+        ("", other.as_slice(), other_token.as_slice()),
+        (team.as_str(), &bad, &bad_token),
+    ];
+    envelope(&pair).fails(&["L2.V.4"]);
+    let (right, right_token) = by("team");
+    envelope(&[pair[0], (team.as_str(), &right, &right_token)]).passes();
 }
 
 #[test]
@@ -227,6 +358,90 @@ fn attack_14_a_certificate_with_a_key_that_is_not_on_the_list() {
         envelope.unverified_signatures[0].certificates = vec![leaf];
         fails(bundle(&envelope), &["L2.P.2", "L2.V.2"]);
     }
+}
+
+#[test]
+fn attack_14_a_signature_that_is_none_or_of_another_algorithm() {
+    // (r, s) = (0, 0) in DER, and then what an HMAC with the public key as its secret would be.
+    let zero = [0x30, 6, 2, 1, 0, 2, 1, 0];
+    let statement = bytes(&origin("dataset:sales", DATA));
+    let public = crate::world::public("collector");
+    let secret = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, public.to_spki_der());
+    let pae = makoto::envelope::pae(makoto::envelope::PAYLOAD_TYPE, &statement);
+    let tag = aws_lc_rs::hmac::sign(&secret, &pae);
+    for signature in [&zero[..], tag.as_ref()] {
+        let forged = edited(|envelope, written| {
+            written.insert("sig", base64(signature).into());
+            written.insert("alg", "none".into());
+            envelope.insert("alg", "HS256".into());
+        });
+        fails(forged, &["L2.V.1", "L2.V.2"]);
+    }
+}
+
+#[test]
+fn attack_15_base64_is_written_in_other_ways() {
+    let text = String::from_utf8_lossy(good());
+    let payload = base64(&bytes(&origin("dataset:sales", DATA)));
+    assert!(text.contains(&payload));
+    let with = |other: String| text.replace(&payload, &other).into_bytes();
+    let url = payload.replace('+', "-").replace('/', "_");
+    let case = Case {
+        attestations: with(url),
+        ..Case::default()
+    };
+    case.passes();
+    for other in [
+        format!("{payload}="),
+        format!("{payload}!!!!"),
+        format!("{}\\n{}", &payload[..8], &payload[8..]),
+        format!(" {payload}"),
+        payload.trim_end_matches('=')[1..].to_owned(),
+    ] {
+        fails(with(other), &["L2.V.1"]);
+    }
+}
+
+#[test]
+fn attack_16_a_key_stands_twice() {
+    let text = String::from_utf8_lossy(good());
+    for name in ["\"payload\":", "\"payloadType\":", "\"sig\":"] {
+        let twice = text.replacen(name, &format!("{name}\"\",{name}"), 1);
+        fails(twice.into_bytes(), &["P1", "L2.V.1"]);
+    }
+    let statement = String::from_utf8(bytes(&origin("dataset:sales", DATA))).expect("text");
+    let twice = statement.replacen("\"subject\":", "\"subject\":[],\"subject\":", 1);
+    fails(twice.clone().into_bytes(), &["P1", "L2.V.1"]);
+    let envelope = stamped(
+        twice.as_bytes(),
+        By::Certificate("collector"),
+        "tsa",
+        SIGNED,
+    );
+    fails(bundle(&envelope), &["P1", "L2.V.1"]);
+}
+
+#[test]
+fn signatures_that_cost_too_much_are_not_tried_and_hide_nothing() {
+    // Thirty-two signatures over four megabytes, which an Ed25519 key hashes for each.
+    let statement = origin("dataset:sales", DATA).to_string();
+    let long = format!("{{\"x\":\"{}\",{}", "x".repeat(4 << 20), &statement[1..]);
+    let signature = Json::from([("sig", base64(b"junk").into())]);
+    let most = makoto::limits::Limits::DEFAULT.envelope_items;
+    let junk = Json::from([
+        ("payload", base64(long.as_bytes()).into()),
+        ("payloadType", "application/vnd.in-toto+json".into()),
+        ("signatures", std::iter::repeat_n(signature, most).collect()),
+    ]);
+    let case = |attestations: String| Case {
+        attestations: attestations.into_bytes(),
+        keys: &["heir", "stranger"],
+        ..Case::default()
+    };
+    let report = case(junk.to_string()).report();
+    assert_eq!(report.verdict, Verdict::Unknown, "{:#?}", report.checks);
+    let text = String::from_utf8_lossy(good());
+    case(format!("{text}\n{junk}")).passes();
 }
 
 #[test]

@@ -74,7 +74,13 @@ fn attack_37_the_reference_leads_to_another_good_attestation() {
 #[test]
 fn attack_38_the_same_bytes_by_another_name_are_told() {
     let renamed = input("dataset:sales_raw", &Digest::of(DATA), Some(&origin_id()));
-    case(vec![renamed], vec![good().to_vec()]).warns("L2.V.8");
+    let case = |terms: &str, input| Case {
+        policy: rules(terms),
+        ..case(vec![input], vec![good().to_vec()])
+    };
+    case("", renamed.clone()).warns("L2.V.8");
+    case("strict = true", renamed).fails(&["L2.V.8"]);
+    case("strict = true", good_input()).passes();
 }
 
 #[test]

@@ -33,8 +33,27 @@ fn attack_27_the_token_of_another_signature() {
 }
 
 #[test]
+fn attack_27_two_statements_swap_their_tokens() {
+    let envelope = |name: &str| {
+        let statement = bytes(&origin(name, DATA));
+        stamped(&statement, By::Certificate("collector"), "tsa", SIGNED)
+    };
+    let (mut one, mut two) = (envelope("dataset:sales"), envelope("dataset:sales_eu"));
+    let verdicts = |one: &makoto::envelope::Envelope, two: &makoto::envelope::Envelope| {
+        [one, two].map(|envelope| with(bundle(envelope)))
+    };
+    verdicts(&one, &two).map(|case| case.passes());
+    std::mem::swap(
+        &mut one.unverified_signatures[0].tokens,
+        &mut two.unverified_signatures[0].tokens,
+    );
+    verdicts(&one, &two).map(|case| case.fails(&["L2.V.6"]));
+}
+
+#[test]
 fn attack_28_a_token_over_the_payload() {
     with_token(|_, payload| token(payload, "tsa", SIGNED)).fails(&["L2.V.6"]);
+    with_token(|signature, _| token(signature, "tsa", SIGNED)).passes();
 }
 
 #[test]
@@ -61,6 +80,7 @@ fn attack_29_an_authority_whose_certificate_is_not_for_timestamps_alone() {
         });
         case.fails(&["L2.V.6"]);
     }
+    with_token(|signature, _| token(signature, "tsa", SIGNED)).passes();
 }
 
 #[test]
@@ -92,6 +112,7 @@ fn attack_30_a_token_by_an_authority_that_is_not_in_the_root_for_timestamps() {
     for tsa in ["evil-tsa", "code-tsa"] {
         with_token(|signature, _| token(signature, tsa, SIGNED)).fails(&["L2.V.6"]);
     }
+    with_token(|signature, _| token(signature, "tsa", SIGNED)).passes();
 }
 
 #[test]
@@ -111,6 +132,16 @@ fn attack_31_collected_long_before_it_was_signed() {
         ..Case::default()
     };
     strict.fails(&["L2.P.7"]);
+    // To the second of the rule's own limit: collected 08:00:00, signed 08:01:00.
+    let within = |delay: &str| Case {
+        policy: policy(
+            COLLECTOR_RULE,
+            &format!("strict = true\nmax-signing-delay = \"{delay}\""),
+        ),
+        ..Case::default()
+    };
+    within("60s").passes();
+    within("59s").fails(&["L2.P.7"]);
 }
 
 #[test]
@@ -176,6 +207,11 @@ fn attack_89_a_fresh_token_over_an_old_signature_does_not_make_the_data_young() 
     };
     case("30d").fails(&["L2.V.7"]);
     case("50d").warns("L2.P.7");
+    let good = Case {
+        policy: policy(COLLECTOR_RULE, "max-age = \"30d\""),
+        ..Case::default()
+    };
+    good.passes();
 }
 
 #[test]
