@@ -8,6 +8,7 @@ mod dbt;
 mod deferred;
 mod doctor;
 mod find;
+mod folder;
 mod key;
 mod key_set;
 mod known;

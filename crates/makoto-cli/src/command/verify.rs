@@ -1,22 +1,17 @@
-use std::borrow::Cow;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use makoto::datetime::DateTime;
-use makoto::exclude::Pattern;
-use makoto::limits::Limits;
 use makoto::record::Settings;
 use makoto::report::{Report, Verdict};
-use makoto::verify::{
-    Asked, Candidates, Evidence, FileEvidence, FolderEvidence, FolderReading, MemberEvidence,
-};
+use makoto::verify::{Asked, Evidence, FileEvidence};
 use makoto_data::{
-    Catalog, DataError, Links, Missing, NewFile, Progress, Stream, StreamDigest,
-    apparent_compression, attestation_path, count_unlisted, digest_file, digest_folder,
-    digest_listed, digest_table, member_path, read_manifest,
+    Catalog, Links, NewFile, Progress, Stream, StreamDigest, apparent_compression,
+    attestation_path, digest_file,
 };
 
+use super::folder::Folder;
 use super::known::Known;
 use super::package::{AskedOfPackage, Judged, is_package, judge};
 use super::{LevelArg, Output};
@@ -337,10 +332,13 @@ impl Verification<'_> {
         let name = self.name(is_folder)?;
         let asked = self.asked(&name);
         let evidence = match (is_folder, &self.asks.member) {
-            (true, Some(member)) => self.read_member(member)?,
+            (true, Some(member)) => self.folder().read_member(member)?,
             (false, Some(_)) => return Err(Failure::usage("--member needs a folder")),
-            (true, None) => match self.folder_candidates(&known, &now)? {
-                Ok(candidates) => self.read_folder(&candidates, asked.name)?,
+            (true, None) if self.asks.output.is_some() => {
+                return Err(Failure::usage("--output needs a file; this is a folder"));
+            }
+            (true, None) => match self.folder().candidates(&known, &now)? {
+                Ok(candidates) => self.folder().read(&candidates, asked.name)?,
                 Err(report) => return Ok(*report),
             },
             (false, None) => return self.verify_file(&known, &asked, now),
@@ -355,156 +353,12 @@ impl Verification<'_> {
         Ok(report)
     }
 
-    /// The statements that say how the folder is to be read. Those of a store are found by what
-    /// a folder has when everything counts, or when what tables leave out does not.
-    fn folder_candidates<'k>(
-        &self,
-        known: &'k Known,
-        now: &DateTime,
-    ) -> Result<Result<Cow<'k, Candidates>, Box<Report>>, Failure> {
-        if known.has_beside() {
-            return Ok(Ok(Cow::Borrowed(known.beside())));
+    fn folder(&self) -> Folder<'_> {
+        Folder {
+            path: self.data,
+            links: self.asks.links(),
+            progress: self.progress,
         }
-        let mut absent = None;
-        for exclude in [Vec::new(), Pattern::of_tables()] {
-            let folder = match digest_folder(self.data, self.asks.links(), &exclude, self.progress)
-            {
-                Ok(folder) => folder,
-                Err(DataError::NothingLeft { .. }) => continue,
-                Err(error) => return Err(error.into()),
-            };
-            match known.candidates(&folder.manifest.dir_hash(), now)? {
-                Ok(candidates) => return Ok(Ok(candidates)),
-                Err(report) => absent = absent.or(Some(report)),
-            }
-        }
-        match absent {
-            Some(report) => Ok(Err(report)),
-            None => Ok(Ok(Cow::Borrowed(known.beside()))),
-        }
-    }
-
-    fn read_folder(
-        &self,
-        candidates: &Candidates,
-        name: Option<&str>,
-    ) -> Result<Evidence, Failure> {
-        if self.asks.output.is_some() {
-            return Err(Failure::usage("--output needs a file; this is a folder"));
-        }
-        if let Some(evidence) = self.read_listed(candidates, name)? {
-            return Ok(Evidence::Folder(Box::new(evidence)));
-        }
-        let mut readings = candidates.folder_readings(name);
-        let first = match readings.is_empty() {
-            true => FolderReading::default(),
-            false => readings.remove(0),
-        };
-        let evidence = self.read_folder_as(first)?;
-        let found = evidence.found.dir_hash();
-        match candidates.folder_reading_for(&found, name) {
-            Some(reading) if reading == evidence.reading => {
-                return Ok(Evidence::Folder(Box::new(evidence)));
-            }
-            Some(reading) => readings.insert(0, reading),
-            None => {}
-        }
-        // Another statement may leave out other files. Each way is a reading of everything.
-        let limit = Limits::DEFAULT.folder_readings;
-        if readings.len() > limit {
-            return Err(Failure::usage(format!(
-                "the statements beside the folder leave out files in more than {limit} ways, and \
-                 the first does not fit"
-            ))
-            .hint("name the attestation with --attestation, or the dataset with --as"));
-        }
-        for reading in readings {
-            let folder = digest_folder(
-                self.data,
-                self.asks.links(),
-                &reading.exclude,
-                self.progress,
-            );
-            let found = match folder {
-                Ok(folder) => folder.manifest.dir_hash(),
-                Err(DataError::NothingLeft { .. }) => continue,
-                Err(error) => return Err(error.into()),
-            };
-            if candidates.folder_reading_for(&found, name).as_ref() == Some(&reading) {
-                let evidence = self.read_folder_as(reading)?;
-                return Ok(Evidence::Folder(Box::new(evidence)));
-            }
-        }
-        Ok(Evidence::Folder(Box::new(evidence)))
-    }
-
-    /// Reads the files that the manifest beside the folder lists, when that manifest is the one
-    /// that a statement is about, and the statement is about listed files.
-    fn read_listed(
-        &self,
-        candidates: &Candidates,
-        name: Option<&str>,
-    ) -> Result<Option<FolderEvidence>, Failure> {
-        let stored = read_manifest(self.data);
-        // A manifest with the attested digest is as good as the attestation.
-        let list = stored.filter(|stored| candidates.lists_files(&stored.dir_hash(), name));
-        let Some(list) = list else {
-            return Ok(None);
-        };
-        let names: Vec<_> = list.paths().map(str::to_owned).collect();
-        let (links, missing) = (self.asks.links(), Missing::LeaveOut);
-        let reading = candidates.folder_reading_for(&list.dir_hash(), name);
-        let reading = reading.unwrap_or_default();
-        let format = reading.settings.as_ref().map(|settings| settings.format);
-        let listed = digest_listed(self.data, &names, links, missing, format, self.progress)?;
-        Ok(Some(FolderEvidence {
-            found: listed.manifest,
-            unlisted: Some(count_unlisted(self.data, &list)),
-            stored: Some(list),
-            reading,
-            excluded: 0,
-            records: listed.records,
-        }))
-    }
-
-    fn read_folder_as(&self, reading: FolderReading) -> Result<FolderEvidence, Failure> {
-        let (links, exclude) = (self.asks.links(), &reading.exclude);
-        let (folder, records) = match &reading.settings {
-            None => {
-                let folder = digest_folder(self.data, links, exclude, self.progress)?;
-                (folder, None)
-            }
-            Some(settings) => {
-                let format = settings.format;
-                let (folder, records) =
-                    digest_table(self.data, links, exclude, format, self.progress)?;
-                (folder, Some(records))
-            }
-        };
-        Ok(FolderEvidence {
-            found: folder.manifest,
-            stored: read_manifest(self.data),
-            unlisted: None,
-            reading,
-            excluded: folder.excluded,
-            records,
-        })
-    }
-
-    fn read_member(&self, member: &str) -> Result<Evidence, Failure> {
-        makoto::manifest::check_path(member)
-            .map_err(|error| Failure::usage(format!("--member: {error}")))?;
-        let manifest = read_manifest(self.data).ok_or_else(|| {
-            Failure::usage("there is no manifest beside the folder")
-                .hint("verify the whole folder, or get its .manifest from its producer")
-        })?;
-        let path = member_path(self.data, member, self.asks.links())?;
-        let digest = digest_file(&path, None, &|_| {}, None)?;
-        Ok(Evidence::Member(MemberEvidence {
-            manifest,
-            path: member.to_owned(),
-            sha256: digest.sha256,
-        }))
     }
 
     fn verify_file(

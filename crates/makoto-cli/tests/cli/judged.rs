@@ -7,6 +7,7 @@ use makoto::envelope::{Envelope, PAYLOAD_TYPE};
 use makoto::json::Json;
 use makoto::key::SigningKey;
 use makoto::timestamp::Request;
+use makoto_data::Store;
 
 use crate::document::{at, fails, has_check, text};
 use crate::openssl::{AUTHORITY, LONG, SIGNER, TSA, Workshop, document};
@@ -151,6 +152,48 @@ fn attack_88_a_policy_that_comes_with_the_data_decides_nothing() {
 }
 
 #[test]
+fn attack_88_trust_that_comes_in_a_package_or_beside_the_data_changes_no_verdict() {
+    let sandbox = signed();
+    // Signed by somebody whom the given policy does not allow, and the data's own would.
+    std::fs::remove_file(sandbox.path("data/orders.csv.attestation")).expect("removed");
+    attest(&sandbox, "data/orders.csv", &[]);
+    sign(&sandbox, "data/orders.csv", "other");
+    trust(&sandbox, "data");
+    let lax = POLICY.replace("collectors/1", "**");
+    for file in [
+        "data/policy.toml",
+        "policy.toml",
+        "data/orders.csv.policy.toml",
+    ] {
+        sandbox.write(file, &lax);
+    }
+    let key = in_workshop(|workshop| workshop.read("other.pem"));
+    for file in ["data/keys.json", "data/trusted_keys.pem", "data/cosign.pub"] {
+        sandbox.write(file, &key);
+    }
+    fails(
+        &sandbox.verify("data/orders.csv", &BY),
+        &["L2.V.4", "collectors/2"],
+    );
+    let own = ["--policy", "data/policy.toml"];
+    passes(&sandbox.verify("data/orders.csv", &own));
+    // The same in a package that brings all of it along.
+    let pack = ["pack", "data/orders.csv", "--output", "orders.zip"];
+    sandbox.makoto(&pack).ends(0, &[]);
+    let python = "import sys, zipfile\n\
+        with zipfile.ZipFile('orders.zip', 'a') as package:\n\
+        \x20   for name in sys.argv[1:]:\n\
+        \x20       package.write('data/' + name, name)\n";
+    let mut command = sandbox.program("python3");
+    let files = ["policy.toml", "trusted_root.json", "keys.json"];
+    let added = crate::sandbox::finish(command.args(["-c", python]).args(files), b"");
+    assert_eq!(added.status, 0, "{added:?}");
+    let (status, report) = sandbox.verify("orders.zip", &BY);
+    assert_eq!((status, text(&report, "verdict")), (1, "fail"), "{report}");
+    assert_eq!(at(&report, "level"), &Json::Null);
+}
+
+#[test]
 fn a_forged_copy_is_refused_with_the_reason() {
     let sandbox = signed();
     // The data and an unsigned statement that agree.
@@ -255,8 +298,118 @@ fn direct_inputs_are_found_beside_the_data_and_in_stores_and_verified() {
             "--no-sidecar",
         ])
         .ends(0, &[]);
+    // Another statement about the same bytes is not the one that was referred to.
     let in_store = [&BY[..], &["--store", "store"]].concat();
     assert_eq!(sandbox.verify("alone/clean.csv", &in_store).0, 2);
+    let store = Store::open(&sandbox.path("store")).expect("a store");
+    let bundle = sandbox.read("data/orders.csv.attestation");
+    store.put(&bundle).expect("put");
+    passes(&sandbox.verify("alone/clean.csv", &in_store));
+}
+
+#[test]
+fn a_verdict_is_as_of_the_time_that_is_asked_for() {
+    let sandbox = signed();
+    let at_time = |time: &str| {
+        let asked = [&BY[..], &["--at", time]].concat();
+        sandbox.verify("data/orders.csv", &asked)
+    };
+    let (status, report) = at_time("2050-01-01T00:00:00Z");
+    passes(&(status, report.clone()));
+    assert_eq!(text(&report, "time"), "2050-01-01T00:00:00Z");
+    // Nobody had signed it then.
+    fails(&at_time("2020-06-01T00:00:00Z"), &["L2.V.6", "is after"]);
+    let asked = [&["verify", "data/orders.csv", "--at", "tomorrow"], &BY[..]].concat();
+    sandbox.makoto(&asked).ends(2, &["--at"]);
+}
+
+#[test]
+fn every_report_by_a_policy_says_by_which_one_it_was_made() {
+    let sandbox = signed();
+    let policy = format!("sha256:{}", sandbox.sha256("trust/policy.toml"));
+    let root = format!("sha256:{}", sandbox.sha256("trust/trusted_root.json"));
+    let good = sandbox.read_text("data/orders.csv.attestation");
+    let told = |attestation: Option<&str>, status: i32| {
+        match attestation {
+            Some(text) => drop(sandbox.write("data/orders.csv.attestation", text)),
+            None => {
+                std::fs::remove_file(sandbox.path("data/orders.csv.attestation")).expect("removed")
+            }
+        }
+        let (found, report) = sandbox.verify("data/orders.csv", &BY);
+        assert_eq!(found, status, "{report}");
+        assert_eq!(text(&report, "policy.digest"), policy, "{report}");
+        assert_eq!(text(&report, "trustedRoot.digest"), root, "{report}");
+    };
+    told(Some(&good), 0);
+    told(
+        Some(&good.replacen("\"payload\":", "\"payload\":\"\",\"payload\":", 1)),
+        1,
+    );
+    told(Some("{"), 1);
+    told(Some("{\"messageSignature\":{}}"), 1);
+    told(None, 1);
+}
+
+#[test]
+fn a_suite_of_tests_says_by_which_policy_it_came_about() {
+    let sandbox = signed();
+    let policy = format!("sha256:{}", sandbox.sha256("trust/policy.toml"));
+    let suite = |data: &str, status: i32| {
+        let asked = [&["verify", data, "--junit", "report.xml"], &BY[..]].concat();
+        sandbox.makoto(&asked).ends(status, &[]);
+        crate::junit::read(&sandbox, "report.xml")
+    };
+    let good = suite("data/orders.csv", 0);
+    assert_eq!(text(&good, "suites.0.properties.level"), "L2");
+    assert_eq!(text(&good, "suites.0.properties.policy"), policy);
+    sandbox.write("data/orders.csv", "id,total\n1,950\n");
+    let bad = suite("data/orders.csv", 1);
+    assert_eq!(text(&bad, "suites.0.properties.verdict"), "fail");
+    assert_eq!(text(&bad, "suites.0.properties.policy"), policy);
+}
+
+#[test]
+fn a_step_over_a_step_says_what_can_be_asked_for_instead() {
+    let sandbox = signed();
+    for (made, of) in [("clean", "orders"), ("report", "clean")] {
+        let (made, of) = (format!("data/{made}.csv"), format!("data/{of}.csv"));
+        sandbox.write(&made, format!("id\n{made}\n"));
+        let step = [
+            "attest",
+            "transform",
+            &made,
+            "--input",
+            &of,
+            "--executor",
+            COLLECTOR,
+        ];
+        let times = [
+            "--started",
+            "2026-11-01T08:00:00Z",
+            "--finished",
+            "2026-11-01T08:00:00Z",
+        ];
+        sandbox.makoto(&[&step[..], &times].concat()).ends(0, &[]);
+        sign(&sandbox, &made, "collector");
+    }
+    let rule = POLICY.replace("dataset:clean", "dataset:*");
+    let judged = |terms: &str| {
+        sandbox.write("trust/policy.toml", format!("{rule}{terms}\n"));
+        let asked = ["verify", "data/report.csv", "--as", "dataset:report"];
+        sandbox.makoto(&[&asked, &BY[..]].concat())
+    };
+    let ran = judged("");
+    ran.ends(2, &[]);
+    let lines: Vec<_> = ran.stdout.lines().collect();
+    assert!(
+        lines[1].contains("walks no further") && !lines[1].contains("max-age"),
+        "{ran:?}"
+    );
+    let next = lines.last().expect("a next step");
+    assert!(next.contains("lineage = \"direct\""), "{ran:?}");
+    judged("lineage = \"direct\"").ends(0, &[]);
+    judged("depth = 1").ends(0, &[]);
 }
 
 #[test]

@@ -205,6 +205,32 @@ fn an_envelope_is_validated_by_its_payload_and_its_signatures_are_not_vouched_fo
 }
 
 #[test]
+fn a_file_of_several_bundles_is_validated_line_by_line() {
+    let sandbox = orders();
+    let good = sandbox.read("orders.csv.attestation");
+    let bundles = |second: &[u8]| {
+        let lines = [envelope(&good, 1), envelope(second, 1)];
+        format!("{}\n{}\n", lines[0], lines[1])
+    };
+    let report = validate(&sandbox, bundles(&good)).ends(0, &[]).json();
+    assert!(
+        has_check(&report, "skip", &["not checked", "(line 2)"]),
+        "{report}"
+    );
+    let bad = validate(&sandbox, bundles(b"{}")).ends(1, &[]).json();
+    assert!(has_check(&bad, "fail", &["(line 2)"]), "{bad}");
+    assert!(!has_check(&bad, "fail", &["(line 1)"]), "{bad}");
+}
+
+#[test]
+fn that_a_statement_is_unsigned_is_told_where_l2_is_asked_for() {
+    let sandbox = orders();
+    let ran = sandbox.makoto(&["validate", "orders.csv.attestation", "--level", "L2"]);
+    ran.ends(0, &[]);
+    assert!(ran.stdout.contains("L2.P.1"), "{ran:?}");
+}
+
+#[test]
 fn deep_nesting_is_refused_and_not_followed() {
     let sandbox = Sandbox::new();
     for (name, document) in [
