@@ -318,14 +318,10 @@ fn passed(report: &Report) -> String {
             _ => "the bytes are what the attestation says",
         };
         said.push(format!("{told}, sha256 {}…", &sha256[..16]));
-    } else if report
-        .subject
-        .as_ref()
-        .is_some_and(|subject| subject.member.is_some())
-    {
-        said.push(
-            "the file is what the folder's manifest says; the others were not read".to_owned(),
-        );
+    } else if let Some(member) = report.subject.as_ref().and_then(|it| it.member.as_ref()) {
+        said.push(format!(
+            "{member} is what the folder's manifest says; the other files were not read"
+        ));
     } else {
         said.extend(report.with_outcome(Outcome::Pass).last().map(told));
     }

@@ -36,6 +36,8 @@ Examples:
   makoto attest origin orders.csv --source https://erp.example.com/orders --collector etl/orders
   makoto attest origin readings.jsonl.gz --source mqtt://plant/+/temperature --collector edge-07 \\
       --source-type stream --method push --geography DE --license CC-BY-4.0
+  makoto attest origin orders.csv --source erp --collector nightly --level L2 \\
+      --signer file:team.key --passphrase-file pass --tsa https://tsa.example.com
   makoto attest origin parts/ --source s3://bucket/parts --collector nightly
   makoto attest origin 'data/**/*.csv' --name 'sales/{stem}' --source erp --collector nightly
   makoto attest origin table/ --files-from snapshot.txt --source erp --collector nightly

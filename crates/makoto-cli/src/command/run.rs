@@ -43,6 +43,8 @@ use crate::writing::Writing;
 Examples:
   makoto run --input raw.csv --output clean.csv -- python3 clean.py {input} {output}
   makoto run --input a.csv --input b.csv --output ab.csv --type join -- sh -c 'cat a.csv b.csv > ab.csv'
+  makoto run --input raw.csv --output clean.csv --level L2 --signer file:team.key \\
+      --passphrase-file pass --tsa https://tsa.example.com -- python3 clean.py {input} {output}
   makoto run --input raw.csv --output clean.csv --dry-run -- python3 clean.py {input} {output}
 
 {input} and {output} stand for the declared paths; with several, an argument that is just

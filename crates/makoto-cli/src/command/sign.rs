@@ -25,7 +25,9 @@ use crate::signing::SigningArgs;
 #[command(after_help = "\
 Examples:
   makoto sign orders.csv.attestation --signer file:team.key
-  makoto sign statement.json --signer file:team.key --tsa https://tsa.example.com --out signed.jsonl")]
+  makoto sign statement.json --signer file:team.key --tsa https://tsa.example.com --out signed.jsonl
+  makoto sign orders.csv.attestation --signer file:job.key --certificate chain.pem \\
+      --tsa https://tsa.example.com --trusted-root trusted_root.json")]
 pub(crate) struct Sign {
     /// The statement, or bundles around it
     #[arg(value_name = "STATEMENT")]

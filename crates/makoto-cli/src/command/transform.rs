@@ -27,6 +27,9 @@ use crate::writing::Writing;
 Examples:
   makoto attest transform clean.csv --input raw.csv --type filter --executor etl/clean \\
       --param 'rows=\"price > 0\"'
+  makoto attest transform clean.csv --input raw.csv --executor etl/clean --level L2 \\
+      --signer file:team.key --passphrase-file pass --tsa https://tsa.example.com \\
+      --started 2026-11-21T08:00:00Z --finished 2026-11-21T08:01:00Z
   makoto attest transform a.csv b.csv --input all.csv --type https://acme.example/split/v2 \\
       --executor etl/split --started 2026-11-21T08:00:00Z --finished 2026-11-21T08:01:00Z")]
 pub(crate) struct Transform {

@@ -40,6 +40,7 @@ use crate::sink::{SinkArgs, Sinks};
 #[command(after_help = "\
 Examples:
   makoto verify orders.csv
+  makoto verify orders.csv --policy policy.toml --level L2 --as dataset:orders
   makoto verify orders.csv --as dataset:orders --output trusted/orders.csv
   makoto verify orders.csv --store /srv/attestations
   makoto verify parts/ --json

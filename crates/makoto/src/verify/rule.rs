@@ -1,13 +1,14 @@
 //! One rule of a policy, held against the signatures of one statement.
 
 use super::signatory::Signatory;
-use super::trust::{Holder, Trust};
+use super::trust::{Holder, Trust, with_causes};
 use super::verified::{TrustedTime, VerifiedSigner};
 use crate::datetime::DateTime;
 use crate::policy::{Rule, SignerRule};
 use crate::predicate::Predicate;
 use crate::report::{Check, Outcome};
 use crate::statement::Statement;
+use crate::timestamp::TimestampError;
 
 /// A rule, and what it is asked about.
 pub(super) struct Question<'a> {
@@ -131,7 +132,10 @@ impl Question<'_> {
         let allowed = self.allowed(holders, trusted, &mut checks);
         match &time {
             None => self.tell_no_time(signatory, &mut checks),
-            Some(time) => self.check_time(time, signatory, &mut checks),
+            Some(time) => {
+                self.check_time(time, signatory, &mut checks);
+                checks.extend(signatory.refused_tokens.iter().map(another_token));
+            }
         }
         let actor = allowed.as_ref().map(|allowed| allowed.actor);
         let names = allowed.as_ref().map(|allowed| allowed.names.clone());
@@ -297,6 +301,12 @@ impl Question<'_> {
         };
         Some(Check::new("L2.V.4", outcome, path, message))
     }
+}
+
+/// A token that gives no time takes nothing from one that does.
+fn another_token(error: &TimestampError) -> Check {
+    let message = format!("another timestamp is not verified: {}", with_causes(error));
+    check("L2.V.6", Outcome::Warn, message)
 }
 
 /// The first signature of each signer. Who has two names of two others makes them all one.

@@ -55,6 +55,15 @@ fn attack_27_two_statements_swap_their_tokens() {
 }
 
 #[test]
+fn a_token_that_gives_no_time_beside_one_that_does_is_told() {
+    let statement = bytes(&origin("dataset:sales", DATA));
+    let mut envelope = stamped(&statement, By::Certificate("collector"), "tsa", SIGNED);
+    let others = token(b"another signature", "tsa", SIGNED);
+    envelope.unverified_signatures[0].tokens.insert(0, others);
+    with(bundle(&envelope)).warns("L2.V.6");
+}
+
+#[test]
 fn attack_28_a_token_over_the_payload() {
     with_token(|_, payload| token(payload, "tsa", SIGNED)).fails(&["L2.V.6"]);
     with_token(|signature, _| token(signature, "tsa", SIGNED)).passes();
