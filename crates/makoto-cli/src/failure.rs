@@ -135,7 +135,7 @@ impl From<SidecarError> for Failure {
                 status: 1,
                 ..failure
             }
-            .hint("--replace writes the new statement in its place, --append adds it as a further line"),
+            .hint("--replace writes the new statement in its place, --append adds it as a further line; where only a signature or its time is wanting, `makoto sign` and `makoto timestamp` add it"),
             SidecarError::NotAttestation { .. } => Self {
                 status: 1,
                 ..failure

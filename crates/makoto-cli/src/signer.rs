@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use makoto::key::{EncryptedKeyError, SigningKey, check_encrypted_pem};
 use makoto::limits::Limits;
@@ -99,7 +101,8 @@ fn told(error: &EncryptedKeyError) -> String {
 fn refuse_keys_in_environment() -> Result<(), Failure> {
     let holds_key = |value: &std::ffi::OsStr| {
         let value = value.to_string_lossy();
-        value.contains("-----BEGIN") && value.contains("PRIVATE KEY-----")
+        let is_pem = value.contains("-----BEGIN") && value.contains("PRIVATE KEY-----");
+        is_pem || is_private_der(&value)
     };
     match std::env::vars_os().find(|(_, value)| holds_key(value)) {
         Some((name, _)) => Err(Failure::usage(format!(
@@ -109,4 +112,14 @@ fn refuse_keys_in_environment() -> Result<(), Failure> {
         .hint("keep it in an encrypted file and unset the variable")),
         None => Ok(()),
     }
+}
+
+/// Whether a text is a private key in base64, as secrets of CI systems often are.
+fn is_private_der(text: &str) -> bool {
+    let decoded: String = text.split_ascii_whitespace().collect();
+    let Ok(decoded) = STANDARD.decode(decoded) else {
+        return false;
+    };
+    SigningKey::from_pkcs8_der(&decoded).is_ok()
+        || String::from_utf8_lossy(&decoded).contains("PRIVATE KEY-----")
 }

@@ -3,6 +3,9 @@
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::sandbox::{self, Ran, Sandbox};
 
 const PASSPHRASE: &str = "correct horse\n";
@@ -182,6 +185,20 @@ fn a_private_key_in_the_environment_is_refused() {
     assert_eq!(ran.status, 2);
     assert!(ran.stderr.contains("variable \"KEY\""), "{}", ran.stderr);
     assert!(!ran.stderr.contains("hunter22"), "{}", ran.stderr);
+    // As CI systems keep it: the same in base64, and a key in DER.
+    openssl(
+        &sandbox,
+        "genpkey -algorithm ED25519 -outform DER -out plain.der",
+    );
+    for secret in [pem.as_bytes().to_vec(), sandbox.read("plain.der")] {
+        let secret = STANDARD.encode(secret);
+        let mut command = sandbox.command();
+        command.args(["key", "show", "good", "--passphrase-file", "pass"]);
+        let ran = finish(command.env("KEY", &secret));
+        assert_eq!(ran.status, 2, "{}", ran.stderr);
+        assert!(ran.stderr.contains("variable \"KEY\""), "{}", ran.stderr);
+        assert!(!ran.stderr.contains(&secret), "{}", ran.stderr);
+    }
 }
 
 #[test]
