@@ -42,10 +42,12 @@ impl Trust {
         let mut tried = Vec::new();
         for chosen in chosen {
             let envelopes = candidates.envelopes(&chosen.candidate.id);
-            // One that costs too much must not hide those that do not.
-            match effort.take(&envelopes, self.keys()) {
-                true => tried.push((chosen, self.authenticate(&envelopes, &sha256, named, &now))),
-                false => is_cut = true,
+            let (affordable, is_all) = effort.afford(&envelopes, self.keys());
+            is_cut |= !is_all;
+            // Without any that can be tried, it is not known whether it is signed.
+            if is_all || !affordable.is_empty() {
+                let told = self.authenticate(&affordable, &sha256, named, &now);
+                tried.push((chosen, told));
             }
         }
         let verified = tried.iter().position(|(_, told)| told.verified.is_some());
@@ -79,6 +81,12 @@ impl Trust {
             _ => findings.checks.extend(signed),
         }
         findings.checks.extend(conflict(&tried, scope));
+        let is_open = is_cut && scope.is_some_and(|scope| scope.strict);
+        if is_open {
+            let message = "not all statements about these bytes were tried, and one may conflict";
+            let check = Check::new("D1", Outcome::Skip, "predicate", message);
+            findings.checks.push(check);
+        }
         let basis = match verified {
             Some(_) => Basis::Signed,
             None => Basis::Declared,
@@ -95,7 +103,7 @@ impl Trust {
             level: Level::L1,
             lineage_level: None,
             checks: Vec::new(),
-            not_told: findings.not_told,
+            not_told: findings.not_told || is_open,
         };
         match (verified, scope) {
             (Some(verified), Some(scope)) if !data_differs => {

@@ -23,17 +23,22 @@ impl Effort {
         Self(Limits::DEFAULT.signature_attempts)
     }
 
-    /// Takes off what trying every signature with every key costs at most. `false` when that is
-    /// more than is left; then they are not to be tried.
-    pub(super) fn take(&mut self, envelopes: &[&Envelope], keys: &[PublicKey]) -> bool {
-        let cost = envelopes.iter().map(|envelope| cost(envelope, keys));
-        match self.0.checked_sub(cost.sum()) {
-            Some(left) => {
+    /// The first of `envelopes` whose signatures can be tried with all of `keys`, each for what it
+    /// costs at most, and whether that is all of them. One that costs too much hides no other.
+    pub(super) fn afford<'e>(
+        &mut self,
+        envelopes: &[&'e Envelope],
+        keys: &[PublicKey],
+    ) -> (Vec<&'e Envelope>, bool) {
+        let mut affordable = Vec::new();
+        for envelope in envelopes {
+            if let Some(left) = self.0.checked_sub(cost(envelope, keys)) {
                 self.0 = left;
-                true
+                affordable.push(*envelope);
             }
-            None => false,
         }
+        let is_all = affordable.len() == envelopes.len();
+        (affordable, is_all)
     }
 }
 

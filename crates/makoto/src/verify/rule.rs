@@ -126,10 +126,9 @@ impl Question<'_> {
         let mut checks = Vec::new();
         let time = self.time_of(signatory);
         // Without a trusted time nothing passes; what else is wrong is told as of now.
-        let trusted = time.as_ref().map(TrustedTime::earliest);
-        let moment = trusted.unwrap_or(self.now);
+        let moment = time.as_ref().map_or(self.now, TrustedTime::earliest);
         let holders = self.trust.holders(signatory, time.as_ref(), moment);
-        let allowed = self.allowed(holders, trusted, &mut checks);
+        let allowed = self.allowed(holders, time.as_ref(), &mut checks);
         match &time {
             None => self.tell_no_time(signatory, &mut checks),
             Some(time) => {
@@ -160,7 +159,7 @@ impl Question<'_> {
     fn allowed(
         &self,
         holders: Vec<Result<Holder, String>>,
-        time: Option<&DateTime>,
+        time: Option<&TrustedTime>,
         checks: &mut Vec<Check>,
     ) -> Option<Allowed> {
         let mut refused = Vec::new();
@@ -329,24 +328,26 @@ pub(super) fn check(id: &'static str, outcome: Outcome, message: String) -> Chec
     Check::new(id, outcome, "signatures", message)
 }
 
-/// Why a key that a rule names does not count at a time.
-fn out_of_period(signer: &SignerRule, time: Option<&DateTime>) -> Option<String> {
+/// Why a key that a rule names does not count at a time: it must at every moment of it.
+fn out_of_period(signer: &SignerRule, time: Option<&TrustedTime>) -> Option<String> {
     let SignerRule::Key(rule) = signer else {
         return None;
     };
-    if rule.counts_at(time) {
+    let counts = match time {
+        Some(time) => rule.counts_at(Some(time.earliest())) && rule.counts_at(Some(time.latest())),
+        None => rule.counts_at(None),
+    };
+    if counts {
         return None;
     }
     let moment = |time: Option<&DateTime>| time.map_or("…".to_owned(), ToString::to_string);
     let (from, until) = (moment(rule.from()), moment(rule.until()));
+    let owner = rule.owner();
     Some(match time {
         Some(time) => format!(
-            "the key of {:?} counts from {from} until {until}, and signed by {time}",
-            rule.owner()
+            "the key of {owner:?} counts from {from} until {until}, and signed by {}",
+            time.latest()
         ),
-        None => format!(
-            "the key of {:?} counts at a verified time only",
-            rule.owner()
-        ),
+        None => format!("the key of {owner:?} counts at a verified time only"),
     })
 }

@@ -442,6 +442,33 @@ fn signatures_that_cost_too_much_are_not_tried_and_hide_nothing() {
     assert_eq!(report.verdict, Verdict::Unknown, "{:#?}", report.checks);
     let text = String::from_utf8_lossy(good());
     case(format!("{text}\n{junk}")).passes();
+    // Whether one of them says something else is not known.
+    let strict = Case {
+        policy: crate::world::policy(crate::world::COLLECTOR_RULE, "strict = true"),
+        ..case(format!("{text}\n{junk}"))
+    };
+    assert_eq!(strict.report().verdict, Verdict::Unknown);
+}
+
+#[test]
+fn a_good_signature_is_found_among_many_envelopes_around_the_same_statement() {
+    let text = String::from_utf8_lossy(good());
+    let payload = base64(&bytes(&origin("dataset:sales", DATA)));
+    let signature = Json::from([("sig", base64(b"junk").into())]);
+    let most = makoto::limits::Limits::DEFAULT.envelope_items;
+    let junk = Json::from([
+        ("payload", payload.into()),
+        ("payloadType", "application/vnd.in-toto+json".into()),
+        ("signatures", std::iter::repeat_n(signature, most).collect()),
+    ]);
+    let many: String = (0..2_000).map(|_| format!("{junk}\n")).collect();
+    let case = |attestations: String| Case {
+        attestations: attestations.into_bytes(),
+        keys: &["team"],
+        ..Case::default()
+    };
+    case(format!("{text}\n{many}")).passes();
+    assert_eq!(case(many).report().verdict, Verdict::Unknown);
 }
 
 #[test]
