@@ -9,6 +9,7 @@ use clap::Args;
 use makoto::limits::Limits;
 use zeroize::Zeroizing;
 
+use crate::descriptor;
 use crate::failure::Failure;
 use crate::secret_file;
 
@@ -18,7 +19,7 @@ pub(crate) struct PassphraseArgs {
     /// File with the passphrase of the key, mode 0600
     #[arg(long, value_name = "FILE", conflicts_with = "passphrase_fd")]
     passphrase_file: Option<PathBuf>,
-    /// Open file descriptor to read the passphrase of the key from
+    /// Open file descriptor from which one line is read, the passphrase of the key
     #[arg(long, value_name = "N")]
     passphrase_fd: Option<u32>,
 }
@@ -45,23 +46,71 @@ impl PassphraseArgs {
         }
     }
 
+    /// The option that was given, if one was.
+    pub(crate) fn option(&self) -> Option<&'static str> {
+        match (&self.passphrase_file, self.passphrase_fd) {
+            (Some(_), _) => Some("--passphrase-file"),
+            (None, Some(_)) => Some("--passphrase-fd"),
+            (None, None) => None,
+        }
+    }
+
+    /// Refuses to take the passphrase from stdin where `other` is read from it.
+    pub(crate) fn refuse_stdin(&self, other: &str) -> Result<(), Failure> {
+        match self.passphrase_fd {
+            Some(0) => Err(Failure::usage(format!(
+                "--passphrase-fd 0 is stdin, and {other} is read from there"
+            ))
+            .hint("give the passphrase on another descriptor, such as --passphrase-fd 3")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses a descriptor that a command that is started could read the passphrase from again.
+    /// From a pipe nobody can; the descriptor of a file stays open, and can be wound back.
+    pub(crate) fn refuse_for_command(&self) -> Result<(), Failure> {
+        let Some(number) = self.passphrase_fd else {
+            return Ok(());
+        };
+        let metadata = open(number)?.metadata();
+        match metadata.is_ok_and(|metadata| !metadata.is_file()) {
+            true => Ok(()),
+            false => Err(Failure::usage(format!(
+                "file descriptor {number} is a file, and the command that is run could read the passphrase from it again"
+            ))
+            .hint(format!(
+                "use a pipe, such as {number}< <(cat FILE), or --passphrase-file FILE"
+            ))),
+        }
+    }
+
     fn given(&self) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
         let most = Limits::DEFAULT.passphrase_bytes;
         let read = match (&self.passphrase_file, self.passphrase_fd) {
             (Some(path), _) => secret_file::read(path, "passphrase file", most)?,
-            (None, Some(descriptor)) => {
-                let what = format!("file descriptor {descriptor}");
-                let file = File::open(format!("/proc/self/fd/{descriptor}"));
-                let file = file.map_err(|error| {
-                    Failure::usage(format!("cannot read {what}: {error}"))
-                        .hint(format!("open it in the shell, such as {descriptor}< FILE"))
-                })?;
-                secret_file::read_bounded(file, &what, most)?
+            (None, Some(number)) => {
+                let line = descriptor::first_line(open(number)?, most);
+                let line = line.map_err(|error| unreadable(number, &error))?;
+                if line.len() > most && !line.ends_with(b"\n") {
+                    return Err(Failure::usage(format!(
+                        "file descriptor {number} has a line longer than {most} bytes"
+                    )));
+                }
+                line
             }
             (None, None) => return Ok(None),
         };
         checked(read).map(Some)
     }
+}
+
+fn open(number: u32) -> Result<File, Failure> {
+    descriptor::inherited(number).map_err(|error| unreadable(number, &error))
+}
+
+fn unreadable(number: u32, error: &std::io::Error) -> Failure {
+    Failure::usage(format!("cannot read file descriptor {number}: {error}"))
+        .hint(format!("open it in the shell, such as {number}< FILE"))
 }
 
 /// Cuts one line end off, which editors add. Nothing else is cut.

@@ -27,6 +27,11 @@ impl SignerArgs {
         self.signer.as_deref()
     }
 
+    /// How a passphrase is given, though perhaps for nothing.
+    pub(crate) fn passphrase(&self) -> &PassphraseArgs {
+        &self.passphrase
+    }
+
     /// Opens the key that a reference names, with the passphrase that is given.
     pub(crate) fn open(&self, reference: &str) -> Result<SigningKey, Failure> {
         open_reference(reference, &self.passphrase)
@@ -37,10 +42,7 @@ impl SignerArgs {
 fn open_reference(reference: &str, passphrase: &PassphraseArgs) -> Result<SigningKey, Failure> {
     // The text may be a key: it is not shown.
     if reference.contains("-----BEGIN") || reference.contains("PRIVATE KEY") {
-        return Err(Failure::usage(
-            "the signer is a private key itself, needed file: and a path: others can read command lines and settings",
-        )
-        .hint("makoto key generate --out K, then --signer file:K"));
+        return Err(key_itself("the signer"));
     }
     match reference.split_once(':') {
         Some(("file", path)) if !path.is_empty() => open_file(Path::new(path), passphrase),
@@ -92,6 +94,26 @@ fn told(error: &EncryptedKeyError) -> String {
         EncryptedKeyError::Passphrase => "is not opened by the passphrase".to_owned(),
         error => error.to_string(),
     }
+}
+
+/// Refuses a private key on the command line, wherever it stands. Nothing of it is shown.
+///
+/// What stands after `--` is the command line of another program, and for that to judge.
+pub(crate) fn refuse_keys_in_arguments() -> Result<(), Failure> {
+    let arguments = std::env::args_os().take_while(|argument| argument != "--");
+    let mut texts = arguments.map(|argument| argument.to_string_lossy().into_owned());
+    let is_key = |text: String| text.contains("-----BEGIN") && text.contains("PRIVATE KEY");
+    match texts.any(is_key) {
+        true => Err(key_itself("an argument")),
+        false => Ok(()),
+    }
+}
+
+fn key_itself(what: &str) -> Failure {
+    Failure::usage(format!(
+        "{what} is a private key itself, needed file: and a path: others can read command lines and settings"
+    ))
+    .hint("makoto key generate --out K, then --signer file:K")
 }
 
 /// Refuses to sign while a private key is in the environment, where every step that is run can

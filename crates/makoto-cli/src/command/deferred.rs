@@ -65,7 +65,9 @@ mod tests {
         let mut built = Makoto::command();
         built.build();
         for command in listed.get_subcommands() {
-            let own = built.find_subcommand(command.get_name()).unwrap();
+            let own = built
+                .find_subcommand(command.get_name())
+                .expect("each command is found");
             let said = |command: &clap::Command| command.get_about().map(ToString::to_string);
             assert_eq!(said(command), said(own), "{}", command.get_name());
             assert!(said(command).is_some(), "{}", command.get_name());

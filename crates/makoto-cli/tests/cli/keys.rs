@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
-use crate::sandbox::{self, Ran, Sandbox};
+use crate::sandbox::{self, MAKOTO, Ran, Sandbox};
 
 const PASSPHRASE: &str = "correct horse\n";
 
@@ -202,4 +202,112 @@ fn a_key_is_never_written_over() {
         again.stderr
     );
     assert_eq!((sandbox.stamp("k"), sandbox.stamp("k.pub")), before);
+}
+
+#[test]
+fn a_private_key_on_the_command_line_is_refused_and_not_shown() {
+    let sandbox = sandbox();
+    let pem = "-----BEGIN PRIVATE KEY-----\nhunter22\n-----END PRIVATE KEY-----";
+    let origin = ["attest", "origin", "pass", "--source", "s"];
+    for arguments in [
+        &[&origin[..], &["--signer", pem]].concat()[..],
+        &[&origin[..], &["--certificate", pem]].concat(),
+        &[&origin[..], &["--passphrase-file", pem]].concat(),
+        &["key", "publish", "k.pub", "--owner-key", pem],
+        &["key", "show", pem],
+        &["key", "show", "--json", pem],
+    ] {
+        let ran = sandbox.makoto(arguments);
+        ran.ends(2, &["is a private key itself", "hint:"]);
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(!said.contains("hunter22"), "{said}");
+    }
+}
+
+/// A key `good`, with its passphrase in `pass`.
+fn with_key() -> Sandbox {
+    let sandbox = sandbox();
+    assert_eq!(key(&sandbox, &["generate", "--out", "good"]).status, 0);
+    sandbox
+}
+
+fn script(sandbox: &Sandbox, script: &str) -> Ran {
+    finish(
+        sandbox
+            .program("bash")
+            .args(["-c", script])
+            .env("makoto", MAKOTO),
+    )
+}
+
+#[test]
+fn a_passphrase_is_one_line_of_a_descriptor_from_where_it_stands() {
+    let sandbox = with_key();
+    sandbox.write("second", format!("another\n{PASSPHRASE}"));
+    let show = "\"$makoto\" key show good --passphrase-fd";
+    // A line of a file was read already.
+    let read = format!("exec 3< second; read -r line <&3; {show} 3");
+    script(&sandbox, &read).ends(0, &[]);
+    // What follows in a pipe is somebody else's.
+    let rest = format!("printf '{PASSPHRASE}rest' | {{ {show} 0 && cat >&2; }}");
+    script(&sandbox, &rest).ends(0, &["rest"]);
+    // A pipe that stays open does not keep anybody waiting.
+    let open = format!("mkfifo p; exec 3<> p; echo correct horse >&3; {show} 3");
+    script(&sandbox, &open).ends(0, &[]);
+    let socket = "import os, socket, sys
+here, there = socket.socketpair()
+there.send(b'correct horse\\n')
+os.dup2(here.fileno(), 7)
+os.execv(sys.argv[1], ['makoto', 'key', 'show', 'good', '--passphrase-fd', '7'])";
+    let mut command = sandbox.program("python3");
+    finish(command.args(["-c", socket, MAKOTO])).ends(0, &[]);
+    script(&sandbox, &format!("{show} 42")).ends(2, &["cannot read file descriptor 42", "hint:"]);
+    let long = format!("{show} 3 3< <(head -c 9000 /dev/zero)");
+    script(&sandbox, &long).ends(2, &["longer than 1024 bytes"]);
+}
+
+#[test]
+fn a_command_that_is_run_finds_no_passphrase_in_a_descriptor() {
+    let sandbox = with_key();
+    sandbox.write("in.csv", "a\n1\n");
+    let run = "\"$makoto\" run --input in.csv --output out.csv --replace --signer file:good --passphrase-fd";
+    let command = "-- sh -c 'cat <&3 > seen; cp in.csv out.csv'";
+    let pipe = format!("{run} 3 {command} 3< <(cat pass)");
+    script(&sandbox, &pipe).ends(0, &[]);
+    assert_eq!(sandbox.read_text("seen"), "");
+    // A file could be wound back: nothing is run.
+    std::fs::remove_file(sandbox.path("seen")).expect("removed");
+    let file = format!("{run} 3 {command} 3< pass");
+    script(&sandbox, &file).ends(2, &["could read the passphrase from it again", "hint:"]);
+    assert!(!sandbox.exists("seen"));
+}
+
+#[test]
+fn stdin_is_not_both_data_and_passphrase() {
+    let sandbox = with_key();
+    let origin = ["attest", "origin", "--source", "s", "--collector", "c"];
+    let signer = ["--signer", "file:good", "--passphrase-fd", "0"];
+    for (more, told) in [
+        (
+            &["-", "--name", "dataset:d", "--out", "a"][..],
+            "the data is",
+        ),
+        (&["--files-from", "-"], "the list of files is"),
+        (&[".", "--files-from", "-"], "the list of files is"),
+    ] {
+        let mut command = sandbox.command();
+        command.args(origin).args(signer).args(more);
+        let ran = sandbox::finish(&mut command, PASSPHRASE.as_bytes());
+        ran.ends(2, &["--passphrase-fd 0 is stdin", told, "hint:"]);
+    }
+}
+
+#[test]
+fn a_passphrase_without_a_signer_is_not_passed_over() {
+    let sandbox = sandbox();
+    for option in [["--passphrase-file", "pass"], ["--passphrase-fd", "3"]] {
+        let ran = sandbox.attest("pass", &option);
+        ran.ends(2, &[option[0], "needs a signer", "hint: add --signer"]);
+    }
+    assert_eq!(sandbox.names(), ["pass"]);
 }
