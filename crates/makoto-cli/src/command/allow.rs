@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ use makoto::limits::Limits;
 use makoto::pem;
 use makoto::policy::Policy;
 use makoto::trusted_root::{Authority, TrustedRoot};
-use makoto_data::{NewFile, read_limited};
+use makoto_data::{NewFile, lock_folder, read_limited};
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value};
 
 use super::Output;
@@ -105,12 +106,16 @@ struct Entry {
 
 impl Allow {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
-        let bytes = read(&self.policy, Limits::DEFAULT.toml_bytes)?;
-        let policy = self.understood(&bytes)?;
+        let read_policy = || read(&self.policy, Limits::DEFAULT.toml_bytes);
+        let policy = self.understood(&read_policy()?)?;
         let entry = match &self.from {
             Some(bundle) => self.signer_of(bundle, &policy)?,
             None => self.typed()?,
         };
+        // Nobody waits for the answer of a person: the file is read again in its own turn.
+        let _turns = self.take_turns(&policy)?;
+        let bytes = read_policy()?;
+        let policy = self.understood(&bytes)?;
         let text = String::from_utf8_lossy(&bytes);
         let mut document: DocumentMut = text
             .parse()
@@ -127,6 +132,24 @@ impl Allow {
         }
         self.tell(&entry, added, output);
         Ok(0)
+    }
+
+    /// Waits for the turn to change the policy, and the keys that lie elsewhere. Everybody takes
+    /// turns in the same order, so that no two wait for each other.
+    fn take_turns(&self, policy: &Policy) -> Result<Vec<File>, Failure> {
+        let keys = beside(&self.policy, policy.trusted_keys().unwrap_or(TRUSTED_KEYS));
+        let folder = |path: &Path| {
+            std::path::absolute(path)
+                .ok()?
+                .parent()?
+                .canonicalize()
+                .ok()
+        };
+        let mut files = vec![(folder(&self.policy), &self.policy), (folder(&keys), &keys)];
+        files.sort();
+        files.dedup_by(|one, other| one.0 == other.0);
+        let turns = files.iter().map(|(_, file)| lock_folder(file));
+        Ok(turns.collect::<Result<_, _>>()?)
     }
 
     /// The policy, which must be right before and after.

@@ -1,6 +1,7 @@
 //! Publishing keys: an owner's signed list of keys, which ones count when, and which were taken
 //! back.
 
+use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -9,9 +10,9 @@ use makoto::datetime::DateTime;
 use makoto::digest::Digest;
 use makoto::json::Json;
 use makoto::key::{PublicKey, SigningKey};
-use makoto::key_set::{KeySet, KeySetDraft, PublishedKey};
+use makoto::key_set::{KeySet, KeySetDraft, KeySetError, PublishedKey};
 use makoto::limits::Limits;
-use makoto_data::{NewFile, read_limited};
+use makoto_data::{NewFile, lock_folder, read_limited};
 
 use super::Output;
 use crate::clock;
@@ -41,6 +42,15 @@ pub(crate) struct SetArgs {
     /// Last moment at which the set may be used (RFC 3339) [default: in 365 days]
     #[arg(long, value_name = "TIME")]
     expires: Option<String>,
+}
+
+/// A key set that is being changed.
+struct Opened {
+    owner_key: SigningKey,
+    /// The set that is there, verified by the owner's key.
+    set: Option<KeySet>,
+    /// Until it is dropped, nobody else changes the set.
+    _turn: File,
 }
 
 /// Publish a public key in the owner's key set
@@ -123,8 +133,8 @@ impl Publish {
         let now = clock::now()?;
         let key = read_key(&self.key)?;
         let from = time("--from", self.from.as_deref(), &now)?;
-        let (owner_key, there) = self.set.open(&now)?;
-        let mut draft = match (&there, &self.owner) {
+        let opened = self.set.open(&now)?;
+        let mut draft = match (&opened.set, &self.owner) {
             (Some(set), Some(owner)) if set.owner() != owner => {
                 return Err(Failure::usage(format!(
                     "the key set is of {:?}, and --owner is {owner:?}",
@@ -137,7 +147,7 @@ impl Publish {
                 version: 1,
                 expires: now.clone(),
                 owner: owner.clone(),
-                owner_key: owner_key.public_key().clone(),
+                owner_key: opened.owner_key.public_key().clone(),
                 keys: Vec::new(),
             },
             (None, None) => {
@@ -146,7 +156,7 @@ impl Publish {
             }
         };
         add(&mut draft, key, from)?;
-        self.set.write(draft, &owner_key, &now, output)
+        self.set.write(draft, &opened, &now, output)
     }
 }
 
@@ -155,8 +165,8 @@ impl Rotate {
         let now = clock::now()?;
         let new = read_key(&self.new)?;
         let at = time("--at", self.at.as_deref(), &now)?;
-        let (owner_key, there) = self.set.open(&now)?;
-        let mut draft = after(&self.set.needed(there)?)?;
+        let opened = self.set.open(&now)?;
+        let mut draft = after(self.set.needed(&opened)?)?;
         let old = find(&mut draft, &self.old)?;
         if old.until.as_ref().is_some_and(|until| *until <= at) {
             return Err(Failure::usage(format!(
@@ -166,7 +176,7 @@ impl Rotate {
         }
         old.until = Some(at.clone());
         add(&mut draft, new, at)?;
-        self.set.write(draft, &owner_key, &now, output)
+        self.set.write(draft, &opened, &now, output)
     }
 }
 
@@ -174,8 +184,8 @@ impl Revoke {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
         let now = clock::now()?;
         let from = time("--from", Some(&self.from), &now)?;
-        let (owner_key, there) = self.set.open(&now)?;
-        let mut draft = after(&self.set.needed(there)?)?;
+        let opened = self.set.open(&now)?;
+        let mut draft = after(self.set.needed(&opened)?)?;
         let key = find(&mut draft, &self.key)?;
         // A revocation is never made weaker: the earlier moment counts.
         if key
@@ -191,33 +201,36 @@ impl Revoke {
         }
         key.compromised_since = Some(from);
         key.reason = Some(self.reason.clone());
-        self.set.write(draft, &owner_key, &now, output)
+        self.set.write(draft, &opened, &now, output)
     }
 }
 
 impl SetArgs {
-    /// The owner's key, and the set that is there, verified by it.
-    fn open(&self, now: &DateTime) -> Result<(SigningKey, Option<KeySet>), Failure> {
-        let key = signer::open_file(&self.owner_key, &self.passphrase)?;
-        let Some(bytes) = read_limited(&self.set, Limits::DEFAULT.document_bytes)? else {
-            return Ok((key, None));
-        };
-        // One that has expired is signed again here, so its own time is as good as now.
-        let set =
-            KeySet::verify(&bytes, key.public_key(), None, None, now).or_else(
-                |error| match error {
-                    makoto::key_set::KeySetError::Expired { expires, .. } => {
-                        KeySet::verify(&bytes, key.public_key(), None, None, &expires)
-                    }
-                    error => Err(error),
-                },
-            );
-        let set = set.map_err(|error| Failure::of(&error).about(&trust::shown(&self.set)))?;
-        Ok((key, Some(set)))
+    /// Opens the owner's key, then waits for the turn to change the set, and reads it.
+    fn open(&self, now: &DateTime) -> Result<Opened, Failure> {
+        let owner_key = signer::open_file(&self.owner_key, &self.passphrase)?;
+        let turn = lock_folder(&self.set)?;
+        let bytes = read_limited(&self.set, Limits::DEFAULT.document_bytes)?;
+        let set = bytes.map(|bytes| self.verify(&bytes, owner_key.public_key(), now));
+        Ok(Opened {
+            owner_key,
+            set: set.transpose()?,
+            _turn: turn,
+        })
     }
 
-    fn needed(&self, there: Option<KeySet>) -> Result<KeySet, Failure> {
-        there.ok_or_else(|| {
+    fn verify(&self, bytes: &[u8], pinned: &PublicKey, now: &DateTime) -> Result<KeySet, Failure> {
+        let verify = |now: &DateTime| KeySet::verify(bytes, pinned, None, None, now);
+        // One that has expired is signed again here, so its own time is as good as now.
+        let set = verify(now).or_else(|error| match error {
+            KeySetError::Expired { expires, .. } => verify(&expires),
+            error => Err(error),
+        });
+        set.map_err(|error| Failure::of(&error).about(&trust::shown(&self.set)))
+    }
+
+    fn needed<'o>(&self, opened: &'o Opened) -> Result<&'o KeySet, Failure> {
+        opened.set.as_ref().ok_or_else(|| {
             Failure::usage(format!("{} is not there", trust::shown(&self.set)))
                 .hint("name the key set with --set, or make one with `makoto key publish`")
         })
@@ -227,7 +240,7 @@ impl SetArgs {
     fn write(
         &self,
         mut draft: KeySetDraft,
-        owner_key: &SigningKey,
+        opened: &Opened,
         now: &DateTime,
         output: Output,
     ) -> Result<u8, Failure> {
@@ -237,7 +250,7 @@ impl SetArgs {
             None => in_a_year.map_err(|error| Failure::of(&error))?,
         };
         let signed = draft
-            .sign(&[owner_key])
+            .sign(&[&opened.owner_key])
             .map_err(|error| Failure::of(&error))?;
         let write = || {
             let mut file = NewFile::at(&self.set)?;
@@ -248,7 +261,7 @@ impl SetArgs {
         write().map_err(|error: std::io::Error| {
             Failure::usage(format!("cannot write {shown}: {error}"))
         })?;
-        let owner_id = owner_key.public_key().key_id();
+        let owner_id = opened.owner_key.public_key().key_id();
         match output {
             Output::Json => screen::json(&Json::from([
                 ("path", self.set.to_string_lossy().into_owned().into()),

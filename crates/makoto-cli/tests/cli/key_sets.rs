@@ -1,7 +1,7 @@
 //! Keys that an owner publishes, retires and takes back, and what a verifier remembers of that.
 
 use crate::document::{fails, has_check, text};
-use crate::sandbox::{Sandbox, parse};
+use crate::sandbox::{Sandbox, finish, parse};
 use crate::signing::{SIGNER, signers};
 use crate::tsa::{Answer, Authorities};
 
@@ -237,4 +237,34 @@ fn a_memory_that_cannot_be_read_stops_everything() {
         .ends(2, &["does not hold what was remembered"]);
     let (_, report) = sandbox.verify("orders.csv", &BY);
     assert!(!has_check(&report, "pass", &["L2.V.4"]));
+}
+
+#[test]
+fn of_changes_at_the_same_time_none_is_lost() {
+    let sandbox = published();
+    let all = "for name in a b c d e; do
+          openssl genpkey -algorithm ed25519 -out $name.key
+          openssl pkey -in $name.key -pubout -out $name.pub
+        done
+        for name in a b c d e; do
+          \"$makoto\" key publish $name.pub --owner-key owner --passphrase-file pass &
+          \"$makoto\" policy allow --name dataset:x --key $name.pub --owner $name &
+        done
+        wait";
+    finish(&mut sandbox.shell(all), b"").ends(0, &[]);
+    for name in ["a", "b", "c", "d", "e"] {
+        let file = format!("{name}.pub");
+        let twice = [&["key", "publish", &file], &OWNER[..]].concat();
+        sandbox.makoto(&twice).ends(2, &["in the key set already"]);
+        let pem = sandbox.read_text(&file);
+        assert!(sandbox.read_text("keys.pem").contains(&pem), "{name}");
+        let rule = format!(
+            "{{ key = \"{}\", owner = \"{name}\" }}",
+            id(&sandbox, &file)
+        );
+        assert!(sandbox.read_text("policy.toml").contains(&rule), "{name}");
+    }
+    sandbox
+        .makoto(&["policy", "check", "policy.toml"])
+        .ends(0, &[]);
 }
