@@ -130,7 +130,7 @@ pub(crate) struct Revoke {
 
 impl Publish {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
-        let now = clock::now()?;
+        let now = clock::now_in_seconds()?;
         let key = read_key(&self.key)?;
         let from = time("--from", self.from.as_deref(), &now)?;
         let opened = self.set.open(&now)?;
@@ -162,7 +162,7 @@ impl Publish {
 
 impl Rotate {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
-        let now = clock::now()?;
+        let now = clock::now_in_seconds()?;
         let new = read_key(&self.new)?;
         let at = time("--at", self.at.as_deref(), &now)?;
         let opened = self.set.open(&now)?;
@@ -182,7 +182,7 @@ impl Rotate {
 
 impl Revoke {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
-        let now = clock::now()?;
+        let now = clock::now_in_seconds()?;
         let from = time("--from", Some(&self.from), &now)?;
         let opened = self.set.open(&now)?;
         let mut draft = after(self.set.needed(&opened)?)?;

@@ -1,5 +1,8 @@
 //! Keys that an owner publishes, retires and takes back, and what a verifier remembers of that.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::document::{fails, has_check, text};
 use crate::sandbox::{Sandbox, finish, parse};
 use crate::signing::{SIGNER, signers};
@@ -267,4 +270,27 @@ fn of_changes_at_the_same_time_none_is_lost() {
     sandbox
         .makoto(&["policy", "check", "policy.toml"])
         .ends(0, &[]);
+}
+
+#[test]
+fn a_new_key_counts_from_the_second_on_in_which_it_was_published() {
+    let sandbox = published();
+    let k = id(&sandbox, "k.pub");
+    key(&sandbox, &["publish", "k2.pub"]);
+    sandbox.makoto(&[
+        "key",
+        "generate",
+        "--out",
+        "k3",
+        "--passphrase-file",
+        "pass",
+    ]);
+    key(&sandbox, &["rotate", &k, "k3.pub"]);
+    let set = sandbox.json("keys.json");
+    let payload = STANDARD.decode(text(&set, "payload")).expect("base64");
+    let payload = parse(&payload);
+    for moment in ["keys.0.until", "keys.1.from", "keys.2.from"] {
+        let moment = text(&payload, moment);
+        assert_eq!(moment.len(), "2026-01-01T00:00:00Z".len(), "{moment}");
+    }
 }
