@@ -407,25 +407,22 @@ impl Allow {
             ))
             .hint(format!("add {} by hand", entry.to_toml()))
         };
+        let is_named = |table: &Table| table.get("name").and_then(Item::as_str) == Some(&self.name);
+        let there = document.get("dataset").and_then(Item::as_array_of_tables);
+        let named = there.and_then(|rules| rules.iter().position(is_named));
+        let new = named.is_none().then(|| new_section(document));
         let rules = document
             .entry("dataset")
             .or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
         let rules = rules
             .as_array_of_tables_mut()
             .ok_or_else(|| by_hand("dataset"))?;
-        let is_named = |table: &Table| table.get("name").and_then(Item::as_str) == Some(&self.name);
-        let named = rules.iter().position(is_named);
-        let index = match named {
-            Some(index) => index,
-            None => {
-                let mut table = Table::new();
-                table.decor_mut().set_prefix("\n");
-                table.insert("name", toml_edit::value(&self.name));
-                table.insert("require", toml_edit::value("L2"));
-                rules.push(table);
-                rules.len() - 1
-            }
-        };
+        if let Some(mut rule) = new {
+            rule.insert("name", toml_edit::value(&self.name));
+            rule.insert("require", toml_edit::value("L2"));
+            rules.push(rule);
+        }
+        let index = named.unwrap_or(rules.len() - 1);
         let rule = rules.get_mut(index).ok_or_else(|| by_hand("dataset"))?;
         let signers = rule
             .entry("signers")
@@ -493,6 +490,20 @@ impl Allow {
             false => format!("{}: {signer} may sign {name} already", shown(&self.policy)),
         });
     }
+}
+
+/// A section that is to be added. What stands below the last key of a file without sections is
+/// about the keys at its top, and stays above the first section.
+fn new_section(document: &mut DocumentMut) -> Table {
+    let is_section = |item: &Item| item.is_table() || item.is_array_of_tables();
+    let mut above = String::new();
+    if !document.iter().any(|(_, item)| is_section(item)) {
+        above.push_str(document.trailing().as_str().unwrap_or_default());
+        document.set_trailing("");
+    }
+    let mut section = Table::new();
+    section.decor_mut().set_prefix(format!("{above}\n"));
+    section
 }
 
 impl Entry {

@@ -160,6 +160,35 @@ fn a_signer_is_allowed_and_comments_stay() {
 }
 
 #[test]
+fn the_defaults_of_the_template_hold_for_all_rules_once_uncommented() {
+    let sandbox = with_policy();
+    std::fs::remove_file(sandbox.path("policy.toml")).expect("removed");
+    sandbox.makoto(&["policy", "init"]).ends(0, &[]);
+    let allow = |name: &str| {
+        let arguments = ["policy", "allow", "--name", name, "--key", "p.pub"];
+        let ran = sandbox.makoto(&[&arguments[..], &["--owner", "p"]].concat());
+        ran.ends(0, &[]);
+    };
+    allow("one");
+    let text = sandbox.read_text("policy.toml");
+    let text = text.replace("# max-age", "max-age");
+    let text = text.replace("# strict = false", "strict = true");
+    sandbox.write("policy.toml", text);
+    allow("two");
+    let told = sandbox.makoto(&["policy", "check", "policy.toml", "--json"]);
+    let told = told.ends(0, &[]).json();
+    for rule in ["rules.0", "rules.1"] {
+        let rule = at(&told, rule);
+        assert_eq!(
+            at(rule, "maxAgeSeconds"),
+            &Json::from(30 * 86_400),
+            "{told}"
+        );
+        assert_eq!(at(rule, "strict"), &Json::from(true), "{told}");
+    }
+}
+
+#[test]
 fn a_signer_that_could_be_anybody_is_not_allowed() {
     let sandbox = with_policy();
     let stamp = sandbox.stamp("policy.toml");
