@@ -14,6 +14,7 @@ mod dataset;
 mod dbt;
 mod defaults;
 mod descriptor;
+mod doubt;
 mod draft;
 mod failure;
 mod files;

@@ -294,3 +294,92 @@ fn a_new_key_counts_from_the_second_on_in_which_it_was_published() {
         assert_eq!(moment.len(), "2026-01-01T00:00:00Z".len(), "{moment}");
     }
 }
+
+fn check(sandbox: &Sandbox, status: i32, told: &[&str]) {
+    let ran = sandbox.makoto(&["policy", "check", "policy.toml"]);
+    ran.ends(status, &[]);
+    for text in told {
+        assert!(ran.stdout.contains(text), "{text}: {ran:?}");
+    }
+}
+
+#[test]
+fn the_check_of_a_policy_reads_key_sets_as_verify_does() {
+    let sandbox = published();
+    check(&sandbox, 0, &["all is well"]);
+    assert!(
+        !sandbox.exists("state"),
+        "what was looked at is not remembered"
+    );
+    let good = sandbox.read_text("keys.json");
+    let problem = "problem: policy.toml:";
+    sandbox.write("keys.json", "garbage");
+    check(
+        &sandbox,
+        1,
+        &[problem, "policy.toml:5: keys.json: key set is not one JSON"],
+    );
+    let spoilt = good.replacen("\"sig\":\"", "\"sig\":\"AAAA", 1);
+    sandbox.write("keys.json", spoilt);
+    check(&sandbox, 1, &[problem, "is not signed by"]);
+    sandbox.write("keys.json", &good);
+    policy(&sandbox, "at-least = 2\n");
+    check(&sandbox, 1, &[problem, "needed at least 2"]);
+    let ran = sandbox.makoto(&[&["verify", "orders.csv"], &BY[..]].concat());
+    assert!(ran.status != 0, "{ran:?}");
+    policy(&sandbox, "");
+    sandbox.verify("orders.csv", &BY);
+    key(&sandbox, &["publish", "k2.pub"]);
+    sandbox.verify("orders.csv", &BY);
+    sandbox.write("keys.json", &good);
+    check(&sandbox, 1, &[problem, "which was seen before"]);
+    let text = sandbox.read_text("policy.toml");
+    let rootless = text
+        .replace("trusted-root = \"root.json\"\n", "")
+        .replace("L2", "L1");
+    sandbox.write("keys.json", &good);
+    std::fs::remove_dir_all(sandbox.path("state")).expect("removed");
+    sandbox.write("policy.toml", rootless);
+    check(
+        &sandbox,
+        1,
+        &[problem.trim_end_matches(':'), "names no trusted-root"],
+    );
+}
+
+#[test]
+fn what_is_surely_not_meant_is_a_warning() {
+    let sandbox = published();
+    let k = id(&sandbox, "k.pub");
+    let from = ["--from", "2026-02-01T00:00:00Z", "--reason", "stolen"];
+    key(&sandbox, &[&["revoke", &k], &from[..]].concat());
+    let pems = [sandbox.read("keys.pem"), sandbox.read("k.pub")].concat();
+    sandbox.write("keys.pem", pems);
+    let head = sandbox.read_text("policy.toml");
+    let head = head.split("[[dataset]]").next().expect("a head");
+    let rules = format!(
+        "[[dataset]]\nname = \"a:*\"\nrequire = \"L2\"\nsigners = [{{ key = \"{k}\", owner = \"k\" }}]\n
+         [[dataset]]\nname = \"a:b\"\nrequire = \"L2\"\nsigners = [{{ uri = \"https://x.example/x\", oidc-issuer = \"https://i.example\" }}]\n
+         [[dataset]]\nname = \"a:c\"\nrequire = \"L2\"\nsigners = [{{ keyset = \"acme\" }}]\n
+         [[dataset]]\nname = \"b:*\"\nrequire = \"L3\"\nsigners = []\n
+         [[dataset]]\nname = \"c:*\"\nrequire = \"L1\"\nsigner-threshold = 2\nsigners = []\ntsa-threshold = 2\nstrict = true\nmax-age = \"1d\"\n"
+    );
+    sandbox.write("policy.toml", format!("{head}{rules}"));
+    check(
+        &sandbox,
+        0,
+        &[
+            "was taken back by its owner: nothing counts that it signed from 2026-02-01",
+            "\"a:b\" may match \"a:*\" of line 10 too, and they have no signer in common",
+            "up to L2: nothing passes",
+            "signers is not asked at L1",
+            "signer-threshold is not asked at L1",
+            "tsa-threshold is not asked at L1",
+            "strict is not asked at L1",
+        ],
+    );
+    let ran = sandbox.makoto(&["policy", "check", "policy.toml"]);
+    assert!(!ran.stdout.contains("max-age is not asked"), "{ran:?}");
+    // A key of the set is common to both.
+    assert!(!ran.stdout.contains("\"a:c\" may match"), "{ran:?}");
+}
