@@ -11,7 +11,7 @@ use makoto::json::Json;
 use makoto::key::PublicKey;
 use makoto::limits::Limits;
 use makoto::pem;
-use makoto::policy::Policy;
+use makoto::policy::{Policy, Rule, Signer};
 use makoto::trusted_root::{Authority, TrustedRoot};
 use makoto_data::{NewFile, lock_folder, read_limited};
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value};
@@ -46,30 +46,15 @@ pub(crate) struct Allow {
     name: String,
 
     /// URI in the signer's certificate; * is one segment of the path, ** any number
-    #[arg(
-        long,
-        value_name = "PATTERN",
-        group = "signer",
-        conflicts_with = "from"
-    )]
+    #[arg(long, value_name = "PATTERN", group = "signer")]
     uri: Option<String>,
 
     /// E-mail address in the signer's certificate; *@example.com is everybody of a domain
-    #[arg(
-        long,
-        value_name = "PATTERN",
-        group = "signer",
-        conflicts_with = "from"
-    )]
+    #[arg(long, value_name = "PATTERN", group = "signer")]
     email: Option<String>,
 
     /// DNS name in the signer's certificate; * is one label
-    #[arg(
-        long,
-        value_name = "PATTERN",
-        group = "signer",
-        conflicts_with = "from"
-    )]
+    #[arg(long, value_name = "PATTERN", group = "signer")]
     dns: Option<String>,
 
     /// Public key of the signer
@@ -175,15 +160,7 @@ impl Allow {
                 pem: Some((id, block)),
             });
         }
-        let names = [
-            ("uri", &self.uri),
-            ("email", &self.email),
-            ("dns", &self.dns),
-        ];
-        let name = names
-            .into_iter()
-            .find_map(|(key, name)| Some((key, name.clone()?)));
-        let Some(name) = name else {
+        let Some(name) = self.typed_name() else {
             return Err(Failure::usage("nobody is named")
                 .hint("needed one of --uri, --email, --dns (each with --ca or --oidc-issuer), --key and --from"));
         };
@@ -201,6 +178,17 @@ impl Allow {
             keys.extend(value.clone().map(|value| (key, value)));
         }
         Ok(Entry { keys, pem: None })
+    }
+
+    /// The name in a certificate that was typed.
+    fn typed_name(&self) -> Option<(&'static str, String)> {
+        let names = [
+            ("uri", &self.uri),
+            ("email", &self.email),
+            ("dns", &self.dns),
+        ];
+        let mut names = names.into_iter();
+        names.find_map(|(key, name)| Some((key, name.clone()?)))
     }
 
     /// Refuses an authority that the trusted root does not have: nobody could be meant.
@@ -320,25 +308,40 @@ impl Allow {
             ("email", identity.emails()),
             ("dns", identity.dns_names()),
         ];
-        let name = names
+        let names = names.iter().flat_map(|(key, names)| {
+            let of_kind = move |name: &String| (*key, name.clone());
+            names.iter().map(of_kind)
+        });
+        let names: Vec<_> = names.collect();
+        let told: Vec<_> = names
             .iter()
-            .find_map(|(key, names)| Some((*key, names.first()?.clone())));
-        let name = name.ok_or_else(|| refuse("its certificate has no name".to_owned()))?;
+            .map(|(key, name)| format!("{key} {name:?}"))
+            .collect();
+        let told = told.join(", ");
+        let name = match (self.typed_name(), &names[..]) {
+            (Some(typed), _) => typed,
+            (None, [name]) => name.clone(),
+            (None, []) => return Err(refuse("its certificate has no name".to_owned())),
+            (None, _) => {
+                return Err(refuse(format!("its certificate has several names: {told}"))
+                    .hint("say which one is meant with --uri, --email or --dns"));
+            }
+        };
         let claims = format!(
-            "{} {:?}, certified by {:?} (its own validity {} to {})",
-            name.0,
-            name.1,
+            "{told}, certified by {:?} (its own validity {} to {})",
             identity.authority(),
             identity.not_before(),
             identity.not_after()
         );
-        let mut keys = vec![name, ("ca", identity.authority().to_owned())];
-        keys.extend(
-            self.oidc_issuer
-                .clone()
-                .map(|issuer| ("oidc-issuer", issuer)),
-        );
-        Ok((Entry { keys, pem: None }, claims))
+        let ca = self.ca.as_deref().unwrap_or(identity.authority());
+        let mut keys = vec![name, ("ca", ca.to_owned())];
+        let issuer = self.oidc_issuer.iter().cloned();
+        keys.extend(issuer.map(|issuer| ("oidc-issuer", issuer)));
+        let entry = Entry { keys, pem: None };
+        entry.refuse_other(&identity).map_err(|why| {
+            refuse(why).hint("nothing was written: this signer would not be the one that you name")
+        })?;
+        Ok((entry, claims))
     }
 
     fn agreed(&self, entry: &Entry) -> Result<(), Failure> {
@@ -513,6 +516,25 @@ impl Entry {
             table.insert(*key, value.as_str().into());
         }
         table
+    }
+
+    /// Refuses to say of an identity what is not so: the verifier would not find it.
+    fn refuse_other(&self, identity: &Identity) -> Result<(), String> {
+        let policy = format!(
+            "version = 1\ntrusted-root = \"r\"\n[[dataset]]\nname = \"n\"\nrequire = \"L2\"\nsigners = [{}]\n",
+            self.to_toml()
+        );
+        let policy = Policy::read(policy.as_bytes(), &Limits::DEFAULT);
+        let policy = policy.map_err(|problems| {
+            let told = problems.into_iter().map(|problem| problem.message);
+            told.collect::<Vec<_>>().join("; ")
+        })?;
+        for signer in policy.rules().iter().flat_map(Rule::signers) {
+            if let Err(mismatch) = signer.matches(&Signer::Certificate(identity)) {
+                return Err(mismatch.to_string());
+            }
+        }
+        Ok(())
     }
 
     /// Whether a table of so many keys says this and nothing else.
