@@ -25,6 +25,14 @@ pub(crate) struct PassphraseArgs {
 }
 
 impl PassphraseArgs {
+    /// The passphrase of a further key, by options of its own.
+    pub(crate) fn of(file: Option<PathBuf>, descriptor: Option<u32>) -> Self {
+        Self {
+            passphrase_file: file,
+            passphrase_fd: descriptor,
+        }
+    }
+
     /// The passphrase of a key that is there.
     pub(crate) fn read(&self, key: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
         match self.given()? {
@@ -130,10 +138,11 @@ fn checked(mut passphrase: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, Fai
 
 fn prompt(text: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
     if !std::io::stdin().is_terminal() {
-        return Err(
-            Failure::usage("there is no terminal to ask for the passphrase")
-                .hint("add --passphrase-file FILE or --passphrase-fd N"),
-        );
+        return Err(Failure::usage(format!(
+            "there is no terminal to ask for the {}",
+            text.trim_end_matches(": ")
+        ))
+        .hint("add --passphrase-file FILE or --passphrase-fd N"));
     }
     let typed = rpassword::prompt_password(text)
         .map_err(|error| Failure::usage(format!("cannot ask for the passphrase: {error}")))?;

@@ -17,6 +17,7 @@ use makoto_data::{NewFile, lock_folder, read_limited};
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value};
 
 use super::Output;
+use super::allow_key_set::{KeySetArgs, NewKeySet};
 use super::trust::{TRUSTED_KEYS, public_key};
 use crate::defaults::located;
 use crate::failure::Failure;
@@ -35,6 +36,8 @@ Examples:
   makoto policy allow --name 'dataset:sales_*' --uri 'https://acme.example/collectors/*' \\
       --ca acme-workloads
   makoto policy allow --name 'dataset:partner' --key partner.pub --owner partner
+  makoto policy allow --name 'dataset:sales_*' --keyset acme --keyset-file keys.json \\
+      --keyset-key owner.pub
   makoto policy allow --name 'dataset:sales_*' --from sales.csv.attestation")]
 pub(crate) struct Allow {
     /// The policy
@@ -60,6 +63,9 @@ pub(crate) struct Allow {
     /// Public key of the signer
     #[arg(long, value_name = "PUB", group = "signer", requires = "owner")]
     key: Option<PathBuf>,
+
+    #[command(flatten)]
+    set: KeySetArgs,
 
     /// Id of the authority in the trusted root that must vouch for the name
     #[arg(long, value_name = "ID", conflicts_with = "key")]
@@ -87,12 +93,15 @@ struct Entry {
     keys: Vec<(&'static str, String)>,
     /// The PEM block of a key, with its id.
     pem: Option<(String, String)>,
+    /// A key set to be put into the policy.
+    set: Option<NewKeySet>,
 }
 
 impl Allow {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
         let read_policy = || read(&self.policy, Limits::DEFAULT.toml_bytes);
         let policy = self.understood(&read_policy()?)?;
+        self.set.refuse_unknown(&policy)?;
         let entry = match &self.from {
             Some(bundle) => self.signer_of(bundle, &policy)?,
             None => self.typed()?,
@@ -105,11 +114,15 @@ impl Allow {
         let mut document: DocumentMut = text
             .parse()
             .map_err(|_| Failure::usage(format!("{} is not TOML", shown(&self.policy))))?;
+        let put = match &entry.set {
+            Some(set) => set.add(&policy, &mut document)?,
+            None => false,
+        };
         if let Some((_, block)) = &entry.pem {
             self.keep_key(&entry, block, &policy, &mut document)?;
         }
         let added = self.add(&mut document, &entry)?;
-        if added {
+        if put || added {
             let changed = document.to_string();
             let policy = self.understood(changed.as_bytes())?;
             self.refuse_unknown_authority(&policy)?;
@@ -158,11 +171,20 @@ impl Allow {
             return Ok(Entry {
                 keys: vec![("key", id.clone()), ("owner", owner.clone())],
                 pem: Some((id, block)),
+                set: None,
+            });
+        }
+        if let Some(name) = &self.set.keyset {
+            let set = self.set.read(&self.policy)?;
+            return Ok(Entry {
+                keys: vec![("keyset", name.clone())],
+                pem: set.as_ref().map(|set| set.pem.clone()),
+                set,
             });
         }
         let Some(name) = self.typed_name() else {
             return Err(Failure::usage("nobody is named")
-                .hint("needed one of --uri, --email, --dns (each with --ca or --oidc-issuer), --key and --from"));
+                .hint("needed one of --uri, --email, --dns (each with --ca or --oidc-issuer), --key, --keyset and --from"));
         };
         if self.ca.is_none() && self.oidc_issuer.is_none() {
             return Err(Failure::usage(format!(
@@ -177,7 +199,11 @@ impl Allow {
         for (key, value) in [("ca", &self.ca), ("oidc-issuer", &self.oidc_issuer)] {
             keys.extend(value.clone().map(|value| (key, value)));
         }
-        Ok(Entry { keys, pem: None })
+        Ok(Entry {
+            keys,
+            pem: None,
+            set: None,
+        })
     }
 
     /// The name in a certificate that was typed.
@@ -337,7 +363,11 @@ impl Allow {
         let mut keys = vec![name, ("ca", ca.to_owned())];
         let issuer = self.oidc_issuer.iter().cloned();
         keys.extend(issuer.map(|issuer| ("oidc-issuer", issuer)));
-        let entry = Entry { keys, pem: None };
+        let entry = Entry {
+            keys,
+            pem: None,
+            set: None,
+        };
         entry.refuse_other(&identity).map_err(|why| {
             refuse(why).hint("nothing was written: this signer would not be the one that you name")
         })?;
@@ -497,7 +527,7 @@ impl Allow {
 
 /// A section that is to be added. What stands below the last key of a file without sections is
 /// about the keys at its top, and stays above the first section.
-fn new_section(document: &mut DocumentMut) -> Table {
+pub(super) fn new_section(document: &mut DocumentMut) -> Table {
     let is_section = |item: &Item| item.is_table() || item.is_array_of_tables();
     let mut above = String::new();
     if !document.iter().any(|(_, item)| is_section(item)) {

@@ -9,7 +9,7 @@ use clap::Args;
 use makoto::datetime::DateTime;
 use makoto::digest::Digest;
 use makoto::json::Json;
-use makoto::key::{PublicKey, SigningKey};
+use makoto::key::{PublicKey, Signer, SigningKey};
 use makoto::key_set::{KeySet, KeySetDraft, KeySetError, PublishedKey};
 use makoto::limits::Limits;
 use makoto_data::{NewFile, lock_folder, read_limited};
@@ -102,6 +102,32 @@ pub(crate) struct Rotate {
     set: SetArgs,
 }
 
+/// Change the owner's own key, which signs the set
+///
+/// The set names the new key, and both sign it: it counts for those who pin the old key, and for
+/// those who pin the new one. The sets after it are signed by the new key alone, so hand this one
+/// out, and let consumers put the new key into their policies, before you publish another.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  makoto key rotate-owner --owner-key owner.key --new-owner-key owner2.key"
+)]
+pub(crate) struct RotateOwner {
+    /// New private key of the owner, encrypted
+    #[arg(long, value_name = "KEY")]
+    new_owner_key: PathBuf,
+
+    /// File with the passphrase of the new key, mode 0600
+    #[arg(long, value_name = "FILE", conflicts_with = "new_passphrase_fd")]
+    new_passphrase_file: Option<PathBuf>,
+
+    /// Open file descriptor from which one line is read, the passphrase of the new key
+    #[arg(long, value_name = "N")]
+    new_passphrase_fd: Option<u32>,
+
+    #[command(flatten)]
+    set: SetArgs,
+}
+
 /// Take a key back that somebody else may have
 ///
 /// From --from on, nothing that it signed counts, nor what has no verified time. What was signed
@@ -180,6 +206,31 @@ impl Rotate {
     }
 }
 
+impl RotateOwner {
+    pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
+        let now = clock::now_in_seconds()?;
+        let passphrase =
+            PassphraseArgs::of(self.new_passphrase_file.clone(), self.new_passphrase_fd);
+        let new = signer::open_file(&self.new_owner_key, &passphrase).map_err(|failure| {
+            let hint = failure.hint.clone();
+            let hint = hint.map(|hint| hint.replace("--passphrase-", "--new-passphrase-"));
+            Failure { hint, ..failure }
+        })?;
+        let opened = self.set.open(&now)?;
+        let mut draft = after(self.set.needed(&opened)?)?;
+        if draft.owner_key == *new.public_key() {
+            return Err(Failure::usage(format!(
+                "{} is the owner's key already",
+                new.public_key().key_id()
+            ))
+            .hint("make a new one with `makoto key generate`"));
+        }
+        draft.owner_key = new.public_key().clone();
+        self.set
+            .write_signed(draft, &[&opened.owner_key, &new], &now, output)
+    }
+}
+
 impl Revoke {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
         let now = clock::now_in_seconds()?;
@@ -212,9 +263,20 @@ impl SetArgs {
         let turn = lock_folder(&self.set)?;
         let bytes = read_limited(&self.set, Limits::DEFAULT.document_bytes)?;
         let set = bytes.map(|bytes| self.verify(&bytes, owner_key.public_key(), now));
+        let set = set.transpose()?;
+        if let Some(set) = &set
+            && set.owner_key() != owner_key.public_key()
+        {
+            return Err(Failure::usage(format!(
+                "{} is the owner's former key: {} took its place",
+                owner_key.public_key().key_id(),
+                set.owner_key().key_id()
+            ))
+            .hint("name the new one with --owner-key"));
+        }
         Ok(Opened {
             owner_key,
-            set: set.transpose()?,
+            set,
             _turn: turn,
         })
     }
@@ -239,8 +301,18 @@ impl SetArgs {
     /// Signs the set and puts it in the place of the one before.
     fn write(
         &self,
-        mut draft: KeySetDraft,
+        draft: KeySetDraft,
         opened: &Opened,
+        now: &DateTime,
+        output: Output,
+    ) -> Result<u8, Failure> {
+        self.write_signed(draft, &[&opened.owner_key], now, output)
+    }
+
+    fn write_signed(
+        &self,
+        mut draft: KeySetDraft,
+        signers: &[&dyn Signer],
         now: &DateTime,
         output: Output,
     ) -> Result<u8, Failure> {
@@ -249,9 +321,7 @@ impl SetArgs {
             Some(text) => time("--expires", Some(text), now)?,
             None => in_a_year.map_err(|error| Failure::of(&error))?,
         };
-        let signed = draft
-            .sign(&[&opened.owner_key])
-            .map_err(|error| Failure::of(&error))?;
+        let signed = draft.sign(signers).map_err(|error| Failure::of(&error))?;
         let write = || {
             let mut file = NewFile::at(&self.set)?;
             file.file().write_all(&signed)?;
@@ -261,7 +331,7 @@ impl SetArgs {
         write().map_err(|error: std::io::Error| {
             Failure::usage(format!("cannot write {shown}: {error}"))
         })?;
-        let owner_id = opened.owner_key.public_key().key_id();
+        let owner_id = draft.owner_key.key_id();
         match output {
             Output::Json => screen::json(&Json::from([
                 ("path", self.set.to_string_lossy().into_owned().into()),
@@ -325,7 +395,7 @@ fn find<'d>(draft: &'d mut KeySetDraft, id: &str) -> Result<&'d mut PublishedKey
     })
 }
 
-fn read_key(path: &Path) -> Result<PublicKey, Failure> {
+pub(super) fn read_key(path: &Path) -> Result<PublicKey, Failure> {
     let bytes = trust::read(path, Limits::DEFAULT.key_bytes)?;
     PublicKey::from_spki_pem(&bytes).map_err(|error| {
         Failure::of(&error)

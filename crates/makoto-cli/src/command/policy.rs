@@ -117,7 +117,7 @@ impl Init {
 }
 
 /// The path as the policy names it: relative to the policy where that is plain to see.
-fn relative(file: &Path, policy: &Path) -> String {
+pub(super) fn relative(file: &Path, policy: &Path) -> String {
     let folder = policy.parent().unwrap_or(Path::new(""));
     let path = match file.strip_prefix(folder) {
         Ok(inside) => inside.to_owned(),

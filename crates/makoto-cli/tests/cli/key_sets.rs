@@ -383,3 +383,139 @@ fn what_is_surely_not_meant_is_a_warning() {
     // A key of the set is common to both.
     assert!(!ran.stdout.contains("\"a:c\" may match"), "{ran:?}");
 }
+
+#[test]
+fn a_key_set_is_put_into_a_policy_and_allowed_with_one_command() {
+    let sandbox = published();
+    std::fs::remove_file(sandbox.path("policy.toml")).expect("removed");
+    std::fs::remove_file(sandbox.path("keys.pem")).expect("removed");
+    let init = ["policy", "init", "--trusted-root", "root.json"];
+    sandbox.makoto(&init).ends(0, &[]);
+    let allow = |more: &[&str]| {
+        let allow = ["policy", "allow", "--name", "dataset:*", "--keyset", "acme"];
+        sandbox.makoto(&[&allow, more].concat())
+    };
+    let before = sandbox.stamp("policy.toml");
+    allow(&[]).ends(2, &["no key set \"acme\"", "--keyset-file"]);
+    allow(&["--keyset-file", "keys.json"]).ends(2, &["--keyset-key"]);
+    let stranger = ["--keyset-file", "keys.json", "--keyset-key", "k.pub"];
+    allow(&stranger).ends(1, &["is not signed by", "hint:"]);
+    assert_eq!(sandbox.stamp("policy.toml"), before);
+    assert!(!sandbox.exists("trusted_keys.pem"));
+
+    let set = ["--keyset-file", "keys.json", "--keyset-key", "owner.pub"];
+    allow(&set).ends(0, &["version 1 of data-team"]);
+    assert_eq!(sandbox.read("trusted_keys.pem"), sandbox.read("owner.pub"));
+    let owner = id(&sandbox, "owner.pub");
+    let section = format!(
+        "[[keysets]]\nname = \"acme\"\nfile = \"keys.json\"\nkey = \"{owner}\"\nat-least = 1\n"
+    );
+    let text = sandbox.read_text("policy.toml");
+    assert!(text.contains(&section), "{text}");
+    assert!(text.find("# max-age") < text.find("[["), "{text}");
+    check(&sandbox, 0, &["all is well"]);
+    assert_eq!(sandbox.verify("orders.csv", &BY).0, 0);
+    // Once more, by itself, and for another name.
+    let before = sandbox.stamp("policy.toml");
+    allow(&set).ends(0, &[]);
+    allow(&[]).ends(0, &[]);
+    assert_eq!(sandbox.stamp("policy.toml"), before);
+    let other = ["policy", "allow", "--name", "x", "--keyset", "acme"];
+    sandbox.makoto(&other).ends(0, &[]);
+    check(&sandbox, 0, &["all is well"]);
+    // The name of another set.
+    sandbox.write("other.json", sandbox.read("keys.json"));
+    let other = ["--keyset-file", "other.json", "--keyset-key", "owner.pub"];
+    allow(&other).ends(2, &["has a key set \"acme\" already", "hint:"]);
+}
+
+#[test]
+fn a_key_set_is_shown_and_who_verified_it_is_told() {
+    let sandbox = published();
+    let (k, owner) = (id(&sandbox, "k.pub"), id(&sandbox, "owner.pub"));
+    let back = ["--from", "2026-11-20T00:00:00Z", "--reason", "laptop"];
+    key(&sandbox, &[&["revoke", &k], &back[..]].concat());
+    let shown = sandbox.makoto(&["key", "show", "keys.json"]);
+    shown.ends(0, &["not verified", &owner, "--keyset-key"]);
+    let key = format!("{k} from 2026-01-01T00:00:00Z, TAKEN BACK from 2026-11-20T00:00:00Z on");
+    for told in [
+        "key set of data-team, version 2, until ",
+        &key,
+        "(\"laptop\")",
+    ] {
+        assert!(shown.stdout.contains(told), "{told}: {shown:?}");
+    }
+    let show = |pinned| sandbox.makoto(&["key", "show", "keys.json", "--keyset-key", pinned]);
+    show("owner.pub").ends(0, &["verified by the owner's key"]);
+    show("k.pub").ends(1, &["is not signed by"]);
+    let json = ["key", "show", "keys.json", "--json"];
+    let told = sandbox.makoto(&json).json();
+    assert_eq!(text(&told, "keys.0.id"), k);
+    assert_eq!(
+        text(&told, "keys.0.compromisedSince"),
+        "2026-11-20T00:00:00Z"
+    );
+    sandbox.write("x.json", "{}");
+    sandbox
+        .makoto(&["key", "show", "x.json"])
+        .ends(2, &["x.json: key set is not bare DSSE"]);
+    let one = ["key", "show", "k.pub", "--keyset-key", "owner.pub"];
+    sandbox.makoto(&one).ends(2, &["is for a key set"]);
+}
+
+#[test]
+fn an_owner_changes_the_own_key_and_both_sign() {
+    let sandbox = published();
+    assert_eq!(sandbox.verify("orders.csv", &BY).0, 0);
+    let rotate = |owner: &str, new: &str| {
+        let rotate = [
+            "key",
+            "rotate-owner",
+            "--owner-key",
+            owner,
+            "--new-owner-key",
+            new,
+        ];
+        let passphrases = ["--passphrase-file", "pass", "--new-passphrase-file", "pass"];
+        sandbox.makoto(&[&rotate[..], &passphrases].concat())
+    };
+    rotate("owner", "owner").ends(2, &["is the owner's key already"]);
+    rotate("k", "k2").ends(2, &["is not signed by"]);
+    rotate("owner", "k2").ends(0, &[]);
+    // Both those who pin the old key and those who pin the new one accept it.
+    assert_eq!(sandbox.verify("orders.csv", &BY).0, 0);
+    let pin = || {
+        sandbox.write("keys.pem", sandbox.read("k2.pub"));
+        let (old, new) = (id(&sandbox, "owner.pub"), id(&sandbox, "k2.pub"));
+        let text = sandbox.read_text("policy.toml").replace(&old, &new);
+        sandbox.write("policy.toml", text);
+    };
+    pin();
+    assert_eq!(sandbox.verify("orders.csv", &BY).0, 0);
+    // The next set is of the new key alone.
+    let publish = ["key", "publish", "owner.pub", "--passphrase-file", "pass"];
+    let by = |owner| sandbox.makoto(&[&publish[..], &["--owner-key", owner]].concat());
+    by("owner").ends(2, &["is the owner's former key", "hint:"]);
+    by("k2").ends(0, &[]);
+    assert_eq!(sandbox.verify("orders.csv", &BY).0, 0);
+    policy(&sandbox, "");
+    sandbox.write("keys.pem", sandbox.read("owner.pub"));
+    assert_ne!(sandbox.verify("orders.csv", &BY).0, 0);
+    // No passphrase of the new key, and nobody to ask.
+    let none = [
+        "key",
+        "rotate-owner",
+        "--owner-key",
+        "k2",
+        "--passphrase-file",
+        "pass",
+    ];
+    let ran = sandbox.makoto(&[&none[..], &["--new-owner-key", "k"]].concat());
+    ran.ends(
+        2,
+        &[
+            "no terminal to ask for the passphrase of k",
+            "--new-passphrase-file",
+        ],
+    );
+}

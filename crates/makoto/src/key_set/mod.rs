@@ -249,6 +249,18 @@ impl KeySet {
         Ok(set)
     }
 
+    /// The owner's key that a key set names. Does not verify it: anyone can name any key. A set
+    /// that holds for the key that it names is whole, and whose it is, nobody has said.
+    ///
+    /// # Errors
+    /// [`KeySetError`] when it is no key set.
+    pub fn claimed_owner_key(bytes: &[u8]) -> Result<PublicKey, KeySetError> {
+        let document = Json::parse(bytes, &Limits::DEFAULT).map_err(KeySetError::NotJson)?;
+        let envelope = Envelope::find_typed(&document, PAYLOAD_TYPE).ok_or(KeySetError::NotDsse)?;
+        let envelope = envelope.map_err(KeySetError::Envelope)?;
+        Ok(Self::of(&envelope.unverified_payload)?.owner_key)
+    }
+
     /// Reads a payload.
     fn of(payload: &[u8]) -> Result<Self, KeySetError> {
         let value = Json::parse(payload, &Limits::DEFAULT).map_err(KeySetError::NotJson)?;
