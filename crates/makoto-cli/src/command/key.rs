@@ -77,9 +77,19 @@ impl Generate {
         let shown = Plain(&shown).to_string();
         let public_path = public_path(&self.out);
         // Asking for a passphrase in vain is rude; the writing below decides.
-        for path in [&self.out, &public_path] {
-            if path.symlink_metadata().is_ok() {
-                return Err(exists(path));
+        let is_there = |path: &Path| path.symlink_metadata().is_ok();
+        match (is_there(&self.out), is_there(&public_path)) {
+            (false, false) => {}
+            (true, true) => return Err(exists(&self.out)),
+            (false, true) => return Err(exists(&public_path)),
+            // A run was killed in between, or somebody removed it.
+            (true, false) => {
+                return Err(Failure::usage(format!(
+                    "{shown} is there already, and its public key is not"
+                ))
+                .hint(format!(
+                    "if it is a key, `makoto key show {shown} > {shown}.pub` writes its public key; for another key name another file with --out"
+                )));
             }
         }
         let passphrase = self.passphrase.read_new(&shown)?;
