@@ -34,6 +34,7 @@ mod signing;
 mod sink;
 mod table;
 mod target;
+mod terminal;
 mod trust;
 mod writing;
 

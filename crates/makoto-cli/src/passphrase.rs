@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::descriptor;
 use crate::failure::Failure;
 use crate::secret_file;
+use crate::terminal;
 
 /// Where the passphrase of a key is read from.
 #[derive(Debug, Clone, Default, Args)]
@@ -144,7 +145,7 @@ fn prompt(text: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
         ))
         .hint("add --passphrase-file FILE or --passphrase-fd N"));
     }
-    let typed = rpassword::prompt_password(text)
+    let typed = terminal::ask_unseen(text)
         .map_err(|error| Failure::usage(format!("cannot ask for the passphrase: {error}")))?;
     checked(Zeroizing::new(typed.into_bytes()))
 }

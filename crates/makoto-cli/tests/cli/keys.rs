@@ -311,3 +311,90 @@ fn a_passphrase_without_a_signer_is_not_passed_over() {
     }
     assert_eq!(sandbox.names(), ["pass"]);
 }
+
+/// Runs the rest of the command line at a terminal of its own, and once something is asked there
+/// without being shown, types the first argument, or sends the signal of that number. Prints the
+/// end of the program, what it said, and whether the terminal shows what is typed.
+const AT_A_TERMINAL: &str = r#"
+import os, pty, sys, termios
+answers, command = sys.argv[1], sys.argv[2:]
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(command[0], command)
+shows = lambda: bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
+said = b""
+def read():
+    global said
+    try:
+        more = os.read(terminal, 1000)
+    except OSError:
+        more = b""
+    said += more
+    return more
+for answer in answers.split("|"):
+    while not said.endswith(b": "):
+        assert read(), said
+    while shows():
+        pass
+    said += b"."
+    if answer.isdigit():
+        os.kill(pid, int(answer))
+    else:
+        os.write(terminal, answer.encode().decode("unicode_escape").encode())
+while read():
+    pass
+status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+print(status, shows(), said.decode())
+"#;
+
+fn at_a_terminal(sandbox: &Sandbox, answers: &str, arguments: &[&str]) -> String {
+    let mut command = sandbox.program("python3");
+    command.args(["-c", AT_A_TERMINAL, answers, MAKOTO]);
+    let ran = finish(command.args(arguments));
+    assert_eq!(ran.status, 0, "{ran:?}");
+    ran.stdout
+}
+
+#[test]
+fn a_passphrase_is_typed_at_a_terminal_and_not_shown() {
+    let sandbox = sandbox();
+    let generate = ["key", "generate", "--out", "typed"];
+    let said = at_a_terminal(&sandbox, "correct horse\\r|correct horse\\r", &generate);
+    assert!(said.starts_with("0 True"), "{said}");
+    assert!(said.contains("new passphrase of typed: "), "{said}");
+    assert!(!said.contains("horse"), "{said}");
+    assert_eq!(key(&sandbox, &["show", "typed"]).status, 0);
+    let generate = ["key", "generate", "--out", "other"];
+    let said = at_a_terminal(&sandbox, "correct horse\\r|correct hrose\\r", &generate);
+    assert!(said.starts_with("2 True"), "{said}");
+    assert!(said.contains("are not the same"), "{said}");
+    assert!(!sandbox.exists("other"));
+}
+
+#[test]
+fn a_terminal_that_was_asked_for_a_passphrase_shows_again_what_is_typed() {
+    let sandbox = with_key();
+    for (answer, ended) in [("\\x03", -2), ("2", -2), ("15", -15), ("1", -1)] {
+        let said = at_a_terminal(&sandbox, answer, &["key", "show", "good"]);
+        assert!(
+            said.starts_with(&format!("{ended} True")),
+            "{answer}: {said}"
+        );
+    }
+    // A command that is run afterwards is the one to say what a signal does.
+    sandbox.write("in.csv", "a\n1\n");
+    let step =
+        "trap 'exit 9' TERM; cp in.csv out.csv; kill -TERM $PPID; while :; do sleep 0.02; done";
+    let run = [
+        "run",
+        "--input",
+        "in.csv",
+        "--output",
+        "out.csv",
+        "--signer",
+        "file:good",
+    ];
+    let run = [&run[..], &["--", "sh", "-c", step]].concat();
+    let said = at_a_terminal(&sandbox, "correct horse\\r", &run);
+    assert!(said.starts_with("9 True"), "{said}");
+}
