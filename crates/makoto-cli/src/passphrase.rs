@@ -13,6 +13,7 @@ use crate::descriptor;
 use crate::failure::Failure;
 use crate::secret_file;
 use crate::terminal;
+use crate::trust;
 
 /// Where the passphrase of a key is read from.
 #[derive(Debug, Clone, Default, Args)]
@@ -95,8 +96,18 @@ impl PassphraseArgs {
 
     fn given(&self) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
         let most = Limits::DEFAULT.passphrase_bytes;
-        let read = match (&self.passphrase_file, self.passphrase_fd) {
-            (Some(path), _) => secret_file::read(path, "passphrase file", most)?,
+        let (read, what) = match (&self.passphrase_file, self.passphrase_fd) {
+            (Some(path), _) => {
+                let shown = trust::shown(path);
+                let read = secret_file::read(path, "passphrase file", most);
+                let read = read.map_err(|failure| match path.exists() {
+                    true => failure.or_hint(format!(
+                        "open it in the shell: --passphrase-fd 3 3< {shown}"
+                    )),
+                    false => failure,
+                });
+                (read?, format!("passphrase file {shown}"))
+            }
             (None, Some(number)) => {
                 let line = descriptor::first_line(open(number)?, most);
                 let line = line.map_err(|error| unreadable(number, &error))?;
@@ -105,11 +116,11 @@ impl PassphraseArgs {
                         "file descriptor {number} has a line longer than {most} bytes"
                     )));
                 }
-                line
+                (line, format!("the line of file descriptor {number}"))
             }
             (None, None) => return Ok(None),
         };
-        checked(read).map(Some)
+        checked(read, &what).map(Some)
     }
 }
 
@@ -122,19 +133,24 @@ fn unreadable(number: u32, error: &std::io::Error) -> Failure {
         .hint(format!("open it in the shell, such as {number}< FILE"))
 }
 
-/// Cuts one line end off, which editors add. Nothing else is cut.
-fn checked(mut passphrase: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, Failure> {
+/// Cuts one line end off, which editors add. Nothing else is cut: what nobody sees, and nobody
+/// could type, is refused.
+fn checked(mut passphrase: Zeroizing<Vec<u8>>, what: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
     if passphrase.ends_with(b"\n") {
         passphrase.pop();
         if passphrase.ends_with(b"\r") {
             passphrase.pop();
         }
     }
-    match passphrase.is_empty() {
-        true => Err(Failure::usage("the passphrase is empty")
-            .hint("write a passphrase on the first line, and nothing else")),
-        false => Ok(passphrase),
-    }
+    let wrong = match &passphrase[..] {
+        [] => "is empty",
+        [0xef, 0xbb, 0xbf, ..] => "starts with a byte order mark",
+        bytes if bytes.contains(&b'\n') => "has more than one line",
+        bytes if bytes.iter().any(u8::is_ascii_control) => "has a control character",
+        _ => return Ok(passphrase),
+    };
+    Err(Failure::usage(format!("{what} {wrong}"))
+        .hint("write the passphrase on the first line, as it would be typed, and nothing else"))
 }
 
 fn prompt(text: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
@@ -147,5 +163,5 @@ fn prompt(text: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
     }
     let typed = terminal::ask_unseen(text)
         .map_err(|error| Failure::usage(format!("cannot ask for the passphrase: {error}")))?;
-    checked(Zeroizing::new(typed.into_bytes()))
+    checked(Zeroizing::new(typed.into_bytes()), "the passphrase")
 }

@@ -5,6 +5,8 @@ use std::path::Path;
 use clap::Args;
 use makoto::key::{EncryptedKeyError, SigningKey, check_encrypted_pem};
 use makoto::limits::Limits;
+use makoto_data::read_limited;
+use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 use crate::passphrase::PassphraseArgs;
@@ -69,6 +71,7 @@ pub(crate) fn open_file(path: &Path, passphrase: &PassphraseArgs) -> Result<Sign
     let shown = path.to_string_lossy();
     let shown = Plain(&shown).to_string();
     refuse_keys_in_environment()?;
+    refuse_public(path, &shown)?;
     let pem = secret_file::read(path, "key", Limits::DEFAULT.key_bytes)?;
     let refuse = |error: EncryptedKeyError| {
         let failure = Failure::usage(format!("key {shown} {}", told(&error)));
@@ -87,6 +90,29 @@ pub(crate) fn open_file(path: &Path, passphrase: &PassphraseArgs) -> Result<Sign
     check_encrypted_pem(&pem).map_err(refuse)?;
     let passphrase = passphrase.read(&shown)?;
     SigningKey::from_encrypted_pem(&pem, &passphrase).map_err(refuse)
+}
+
+/// Refuses the public half of a key, which everybody may read, before its mode is asked about.
+fn refuse_public(path: &Path, shown: &str) -> Result<(), Failure> {
+    let bytes = read_limited(path, Limits::DEFAULT.key_bytes);
+    let Ok(Some(bytes)) = bytes else {
+        return Ok(());
+    };
+    // What else the file holds may be a secret, and is not kept.
+    let bytes = Zeroizing::new(bytes);
+    let is_public = bytes
+        .trim_ascii_start()
+        .starts_with(b"-----BEGIN PUBLIC KEY-----");
+    if !is_public {
+        return Ok(());
+    }
+    let failure = Failure::usage(format!(
+        "key {shown} is a public key, and only the private key signs"
+    ));
+    Err(match shown.strip_suffix(".pub") {
+        Some(private) => failure.hint(format!("the private key of it is probably {private}")),
+        None => failure.hint("name the file that `makoto key generate --out` wrote"),
+    })
 }
 
 fn told(error: &EncryptedKeyError) -> String {

@@ -13,7 +13,7 @@ use makoto::limits::Limits;
 use makoto::pem;
 use makoto::policy::{Policy, Rule, Signer};
 use makoto::trusted_root::{Authority, TrustedRoot};
-use makoto_data::{NewFile, lock_folder, read_limited};
+use makoto_data::{NewFile, attestation_path, lock_folder, read_limited};
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value};
 
 use super::Output;
@@ -239,9 +239,18 @@ impl Allow {
 
     /// The signer that a bundle names, if its signature holds and the person agrees.
     fn signer_of(&self, bundle: &Path, policy: &Policy) -> Result<Entry, Failure> {
-        let bytes = read(bundle, Limits::DEFAULT.sidecar_bytes)?;
+        let no_attestation = |failure: Failure| match attestation_path(bundle) {
+            Ok(beside) if beside.is_file() => failure.hint(format!(
+                "this is data; its attestation lies beside it: --from {}",
+                shown(&beside)
+            )),
+            _ => failure.hint("name the attestation that the signer signed, DATA.attestation"),
+        };
+        let bytes = read(bundle, Limits::DEFAULT.sidecar_bytes).map_err(no_attestation)?;
         let refuse = |why: &str| Failure::contradiction(format!("{}: {why}", shown(bundle)));
-        let documents = Attestation::documents(&bytes).map_err(|error| Failure::of(&error))?;
+        let documents = Attestation::documents(&bytes);
+        let documents = documents.map_err(|error| Failure::of(&error).about(&shown(bundle)));
+        let documents = documents.map_err(no_attestation)?;
         let [(document, attestation)] = &documents[..] else {
             return Err(refuse("holds several attestations")
                 .hint("name a file with the one whose signer is meant"));

@@ -178,8 +178,11 @@ impl Show {
 fn read_shown(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let shown = path.to_string_lossy();
     let shown = Plain(&shown).to_string();
-    let cannot =
-        |error: std::io::Error| Failure::usage(format!("cannot read key {shown}: {error}"));
+    let cannot = |error: std::io::Error| match error.kind() {
+        ErrorKind::NotFound => Failure::usage(format!("key {shown} is not there"))
+            .hint("check the path; it is taken from the folder you are in"),
+        _ => Failure::usage(format!("cannot read key {shown}: {error}")),
+    };
     let metadata = std::fs::metadata(path).map_err(cannot)?;
     if !metadata.is_file() {
         return Err(Failure::usage(format!("key {shown} is not a regular file")));

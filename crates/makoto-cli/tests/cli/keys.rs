@@ -158,7 +158,7 @@ fn a_passphrase_is_private_and_the_right_one() {
     sandbox.write("pass", "another\n");
     refused(&sandbox, "good", "is not opened by the passphrase");
     sandbox.write("pass", "\n");
-    refused(&sandbox, "good", "the passphrase is empty");
+    refused(&sandbox, "good", "passphrase file pass is empty");
     sandbox.write("pass", PASSPHRASE);
     sandbox.set_mode("pass", 0o640);
     refused(&sandbox, "good", "mode 0640");
@@ -397,4 +397,61 @@ fn a_terminal_that_was_asked_for_a_passphrase_shows_again_what_is_typed() {
     let run = [&run[..], &["--", "sh", "-c", step]].concat();
     let said = at_a_terminal(&sandbox, "correct horse\\r", &run);
     assert!(said.starts_with("9 True"), "{said}");
+}
+
+#[test]
+fn a_passphrase_that_nobody_could_type_is_refused_by_name() {
+    let sandbox = with_key();
+    for (bytes, reason) in [
+        (
+            &b"correct horse\nbattery\n"[..],
+            "pass has more than one line",
+        ),
+        (b"\nbattery\n", "pass has more than one line"),
+        (
+            b"\xef\xbb\xbfcorrect horse\n",
+            "pass starts with a byte order mark",
+        ),
+        (b"correct\thorse\n", "pass has a control character"),
+        (b"correct horse\0", "pass has a control character"),
+    ] {
+        sandbox.write("pass", bytes);
+        refused(&sandbox, "good", reason);
+    }
+    sandbox.write("pass", "correct horse\r\n");
+    assert_eq!(key(&sandbox, &["show", "good"]).status, 0);
+}
+
+#[test]
+fn what_is_refused_says_how_it_would_be_taken() {
+    let sandbox = with_key();
+    symlink("pass", sandbox.path("link")).expect("a link");
+    let show = |file: &str| {
+        let show = ["key", "show", "good", "--passphrase-file", file];
+        sandbox.makoto(&show)
+    };
+    show("link").ends(2, &["symbolic link", "--passphrase-fd 3 3< link"]);
+    let pipe = "\"$makoto\" key show good --passphrase-file <(cat pass)";
+    script(&sandbox, pipe).ends(2, &["--passphrase-fd"]);
+    script(&sandbox, "mkfifo fifo").ends(0, &[]);
+    show("fifo").ends(2, &["not a regular file", "--passphrase-fd 3 3< fifo"]);
+    show("none").ends(
+        2,
+        &["passphrase file none is not there", "hint: check the path"],
+    );
+    sandbox.set_mode("pass", 0o644);
+    show("pass").ends(2, &["chmod 600 pass; or", "--passphrase-fd 3 3< pass"]);
+    sandbox.set_mode("pass", 0o600);
+
+    let sign = |key: &str| sandbox.attest("pass", &["--signer", key, "--passphrase-file", "pass"]);
+    sign("file:none").ends(2, &["key none is not there", "hint: check the path"]);
+    sign("file:good.pub").ends(
+        2,
+        &[
+            "is a public key",
+            "hint: the private key of it is probably good",
+        ],
+    );
+    let show = sandbox.makoto(&["key", "show", "none"]);
+    show.ends(2, &["key none is not there", "hint: check the path"]);
 }

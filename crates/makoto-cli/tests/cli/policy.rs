@@ -316,6 +316,10 @@ fn a_signer_is_taken_from_what_it_signed_when_a_person_agrees() {
     allow(&sandbox, &yes).ends(1, &["is not signed", "hint:"]);
     assert_eq!(sandbox.stamp("policy.toml"), before);
 
+    // The data in the place of its attestation.
+    sandbox.write("sales", "a\n1\n");
+    allow(&sandbox, &["--from", "sales"]).ends(2, &["this is data", "--from sales.attestation"]);
+    allow(&sandbox, &["--from", "p.pub"]).ends(2, &["p.pub: ", "hint: name the attestation"]);
     // What the certificate does not say is not written into the policy.
     bundle(&sandbox, "signer", Some("signer"));
     let says = |more: &[&str]| allow(&sandbox, &[&yes[..], more].concat());
