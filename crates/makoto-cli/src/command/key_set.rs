@@ -225,6 +225,17 @@ impl RotateOwner {
             ))
             .hint("make a new one with `makoto key generate`"));
         }
+        if draft
+            .keys
+            .iter()
+            .any(|known| known.key == *new.public_key())
+        {
+            return Err(Failure::usage(format!(
+                "{} signs data, by this very set, and the owner's key signs the set alone",
+                new.public_key().key_id()
+            ))
+            .hint("make another key with `makoto key generate`"));
+        }
         draft.owner_key = new.public_key().clone();
         self.set
             .write_signed(draft, &[&opened.owner_key, &new], &now, output)
@@ -250,9 +261,15 @@ impl Revoke {
                 key.compromised_since.as_ref().map_or("", DateTime::as_str)
             )));
         }
-        key.compromised_since = Some(from);
+        key.compromised_since = Some(from.clone());
         key.reason = Some(self.reason.clone());
-        self.set.write(draft, &opened, &now, output)
+        let status = self.set.write(draft, &opened, &now, output)?;
+        if from > now {
+            screen::note(format!(
+                "note: until {from}, which is still to come, everything counts that the key signs; a key that somebody else may have is taken back from an earlier moment on, by the same command"
+            ));
+        }
+        Ok(status)
     }
 }
 
@@ -318,7 +335,11 @@ impl SetArgs {
     ) -> Result<u8, Failure> {
         let in_a_year = DateTime::from_unix(now.unix_seconds() + DAYS * 24 * 60 * 60);
         draft.expires = match &self.expires {
-            Some(text) => time("--expires", Some(text), now)?,
+            Some(text) => {
+                let expires = time("--expires", Some(text), now)?;
+                refuse_useless(&expires, &draft, now)?;
+                expires
+            }
             None => in_a_year.map_err(|error| Failure::of(&error))?,
         };
         let signed = draft.sign(signers).map_err(|error| Failure::of(&error))?;
@@ -357,12 +378,29 @@ impl SetArgs {
     }
 }
 
+/// Refuses a set that nobody could use, or that would be over before one of its keys counts.
+fn refuse_useless(expires: &DateTime, draft: &KeySetDraft, now: &DateTime) -> Result<(), Failure> {
+    let late = draft.keys.iter().find(|one| one.from >= *expires);
+    let why = match late {
+        _ if expires <= now => format!("and it is {now}"),
+        Some(late) => format!("and {} counts from {} on", late.key.key_id(), late.from),
+        None => return Ok(()),
+    };
+    Err(
+        Failure::usage(format!("the key set would expire at {expires}, {why}"))
+            .hint("give a later --expires, or leave it out: a key set holds for 365 days"),
+    )
+}
+
 fn after(set: &KeySet) -> Result<KeySetDraft, Failure> {
     KeySetDraft::after(set)
         .ok_or_else(|| Failure::usage("no version comes after that of the key set"))
 }
 
 fn add(draft: &mut KeySetDraft, key: PublicKey, from: DateTime) -> Result<(), Failure> {
+    if draft.owner_key == key {
+        return Err(own_key(&key));
+    }
     if draft.keys.iter().any(|known| known.key == key) {
         return Err(Failure::usage(format!(
             "key {} is in the key set already",
@@ -377,6 +415,15 @@ fn add(draft: &mut KeySetDraft, key: PublicKey, from: DateTime) -> Result<(), Fa
         reason: None,
     });
     Ok(())
+}
+
+/// The key of the owner signs the set and nothing else: whoever signs data every day can lose it.
+fn own_key(key: &PublicKey) -> Failure {
+    Failure::usage(format!(
+        "{} is the owner's own key, which signs the key set and no data",
+        key.key_id()
+    ))
+    .hint("make another key with `makoto key generate`")
 }
 
 fn find<'d>(draft: &'d mut KeySetDraft, id: &str) -> Result<&'d mut PublishedKey, Failure> {

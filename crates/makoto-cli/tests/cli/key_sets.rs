@@ -143,7 +143,7 @@ fn attack_25_a_set_by_another_owner_in_the_place_of_the_pinned_ones() {
     let forged = [
         "key",
         "publish",
-        "k2.pub",
+        "k.pub",
         "--owner",
         "data-team",
         "--owner-key",
@@ -518,4 +518,49 @@ fn an_owner_changes_the_own_key_and_both_sign() {
             "--new-passphrase-file",
         ],
     );
+}
+
+#[test]
+fn a_key_set_that_makes_no_sense_is_not_published() {
+    let sandbox = published();
+    let before = sandbox.read("keys.json");
+    let key = |arguments: &[&str]| sandbox.makoto(&[&["key"], arguments, &OWNER].concat());
+    let k = id(&sandbox, "k.pub");
+    for (arguments, told) in [
+        (&["publish", "owner.pub"][..], "is the owner's own key"),
+        (&["rotate", &k, "owner.pub"], "is the owner's own key"),
+        (
+            &["publish", "k2.pub", "--expires", "2026-01-02T00:00:00Z"],
+            "and it is ",
+        ),
+        (
+            &[
+                "publish",
+                "k2.pub",
+                "--expires",
+                "2098-01-01T00:00:00Z",
+                "--from",
+                "2099-01-01T00:00:00Z",
+            ],
+            "counts from 2099-01-01T00:00:00Z on",
+        ),
+        (
+            &[
+                "rotate-owner",
+                "--new-owner-key",
+                "k",
+                "--new-passphrase-file",
+                "pass",
+            ],
+            "signs data, by this very set",
+        ),
+    ] {
+        key(arguments).ends(2, &[told, "hint:"]);
+    }
+    assert_eq!(sandbox.read("keys.json"), before);
+    // What is still to come can be meant, and is told.
+    let back = |from| key(&["revoke", &k, "--from", from, "--reason", "stolen"]);
+    back("2099-01-01T00:00:00Z").ends(0, &["note: until 2099-01-01T00:00:00Z"]);
+    let now = back("2026-02-01T00:00:00Z");
+    assert!(!now.ends(0, &[]).stderr.contains("note: until"), "{now:?}");
 }
