@@ -211,10 +211,10 @@ impl RotateOwner {
         let now = clock::now_in_seconds()?;
         let passphrase =
             PassphraseArgs::of(self.new_passphrase_file.clone(), self.new_passphrase_fd);
-        let new = signer::open_file(&self.new_owner_key, &passphrase).map_err(|failure| {
-            let hint = failure.hint.clone();
-            let hint = hint.map(|hint| hint.replace("--passphrase-", "--new-passphrase-"));
-            Failure { hint, ..failure }
+        let new = signer::open_file(&self.new_owner_key, &passphrase);
+        let new = new.map_err(|failure| match failure.hint.clone() {
+            Some(hint) => failure.hint(hint.replace("--passphrase-", "--new-passphrase-")),
+            None => failure,
         })?;
         let opened = self.set.open(&now)?;
         let mut draft = after(self.set.needed(&opened)?)?;

@@ -34,10 +34,8 @@ pub(super) fn show(
         }
         error => Err(error),
     });
-    let set = set.map_err(|error| Failure {
-        status: 1,
-        ..refuse(error)
-    })?;
+    let set = set
+        .map_err(|error| Failure::contradiction(Failure::of(&error).message).about(&shown(path)))?;
     match output {
         Output::Json => screen::json(&facts(&set, owner_key.is_some())),
         Output::Text | Output::Aside => {
