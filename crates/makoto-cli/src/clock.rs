@@ -16,6 +16,13 @@ pub(crate) fn now() -> Result<DateTime, Failure> {
         .map_err(|error| Failure::usage(format!("the clock is wrong: {error}")))
 }
 
+/// The time now in whole seconds, rounded down: not later than a timestamp of this second, as
+/// many authorities give whole seconds only.
+pub(crate) fn now_in_seconds() -> Result<DateTime, Failure> {
+    DateTime::from_unix(now()?.unix_seconds())
+        .map_err(|error| Failure::usage(format!("the clock is wrong: {error}")))
+}
+
 /// Whether [`stamp`] reads the clock, and is not told the time.
 pub(crate) fn is_read() -> bool {
     std::env::var_os("SOURCE_DATE_EPOCH").is_none()

@@ -64,6 +64,16 @@ impl Failure {
         self
     }
 
+    /// Adds a further way to go on.
+    pub(crate) fn or_hint(self, other: impl Into<String>) -> Self {
+        let other = other.into();
+        let hint = match &self.hint {
+            Some(hint) => format!("{hint}; or {other}"),
+            None => other,
+        };
+        self.hint(hint)
+    }
+
     /// The failure as a report.
     pub(crate) fn to_report(&self) -> Report {
         let now = clock::now().unwrap_or_else(|_| DateTime::unix_epoch());

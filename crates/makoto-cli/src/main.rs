@@ -13,6 +13,8 @@ mod command;
 mod dataset;
 mod dbt;
 mod defaults;
+mod descriptor;
+mod doubt;
 mod draft;
 mod failure;
 mod files;
@@ -33,6 +35,7 @@ mod signing;
 mod sink;
 mod table;
 mod target;
+mod terminal;
 mod trust;
 mod writing;
 
@@ -43,7 +46,18 @@ use clap::Parser as _;
 use crate::command::Makoto;
 
 fn main() -> ExitCode {
-    let makoto = match Makoto::try_parse() {
+    let parsed = Makoto::try_parse();
+    if let Err(failure) = signer::refuse_keys_in_arguments() {
+        return match parsed {
+            Ok(makoto) => makoto.report(&failure).into(),
+            // What clap says would show the key.
+            Err(_) => {
+                screen::failure(&failure);
+                failure.status.into()
+            }
+        };
+    }
+    let makoto = match parsed {
         Ok(makoto) => makoto,
         Err(wrong) if wrong.use_stderr() => {
             screen::note(wrong.render().ansi().to_string().trim_end());

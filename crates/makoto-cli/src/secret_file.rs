@@ -22,6 +22,8 @@ pub(crate) fn read(path: &Path, what: &str, most: usize) -> Result<Zeroizing<Vec
             "{what} {shown} is a symbolic link, needed a regular file"
         ))
         .hint("name the file itself"),
+        rustix::io::Errno::NOENT => Failure::usage(format!("{what} {shown} is not there"))
+            .hint("check the path; it is taken from the folder you are in"),
         error => Failure::usage(format!("cannot read {what} {shown}: {error}")),
     })?;
     let file = File::from(file);

@@ -14,13 +14,25 @@ use signal_hook::low_level::siginfo::Cause;
 
 use crate::failure::Failure;
 
+/// Signals that ask to stop.
+pub(crate) const STOP: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
+
+/// Whether [`StopSignals`] decides what these signals do.
+static ARE_CAUGHT: AtomicBool = AtomicBool::new(false);
+
+/// Whether a child decides whether these signals end this process.
+pub(crate) fn are_caught() -> bool {
+    ARE_CAUGHT.load(Ordering::SeqCst)
+}
+
 /// Catches the signals that ask to stop, and hands them on to a child.
 pub(crate) struct StopSignals(SignalsInfo<WithOrigin>);
 
 impl StopSignals {
     /// Starts to catch. From here on these signals do not end this process.
     pub(crate) fn catch() -> Result<Self, Failure> {
-        SignalsInfo::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT])
+        ARE_CAUGHT.store(true, Ordering::SeqCst);
+        SignalsInfo::new(STOP)
             .map(Self)
             .map_err(|error| Failure::usage(format!("cannot catch signals: {error}")))
     }

@@ -7,6 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use makoto::key::{EncryptedKeyError, SigningKey, check_encrypted_pem};
 use makoto::limits::Limits;
+use makoto_data::read_limited;
+use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 use crate::passphrase::PassphraseArgs;
@@ -29,6 +31,11 @@ impl SignerArgs {
         self.signer.as_deref()
     }
 
+    /// How a passphrase is given, though perhaps for nothing.
+    pub(crate) fn passphrase(&self) -> &PassphraseArgs {
+        &self.passphrase
+    }
+
     /// Opens the key that a reference names, with the passphrase that is given.
     pub(crate) fn open(&self, reference: &str) -> Result<SigningKey, Failure> {
         open_reference(reference, &self.passphrase)
@@ -39,10 +46,7 @@ impl SignerArgs {
 fn open_reference(reference: &str, passphrase: &PassphraseArgs) -> Result<SigningKey, Failure> {
     // The text may be a key: it is not shown.
     if reference.contains("-----BEGIN") || reference.contains("PRIVATE KEY") {
-        return Err(Failure::usage(
-            "the signer is a private key itself, needed file: and a path: others can read command lines and settings",
-        )
-        .hint("makoto key generate --out K, then --signer file:K"));
+        return Err(key_itself("the signer"));
     }
     match reference.split_once(':') {
         Some(("file", path)) if !path.is_empty() => open_file(Path::new(path), passphrase),
@@ -69,6 +73,7 @@ pub(crate) fn open_file(path: &Path, passphrase: &PassphraseArgs) -> Result<Sign
     let shown = path.to_string_lossy();
     let shown = Plain(&shown).to_string();
     refuse_keys_in_environment()?;
+    refuse_public(path, &shown)?;
     let pem = secret_file::read(path, "key", Limits::DEFAULT.key_bytes)?;
     let refuse = |error: EncryptedKeyError| {
         let failure = Failure::usage(format!("key {shown} {}", told(&error)));
@@ -89,11 +94,54 @@ pub(crate) fn open_file(path: &Path, passphrase: &PassphraseArgs) -> Result<Sign
     SigningKey::from_encrypted_pem(&pem, &passphrase).map_err(refuse)
 }
 
+/// Refuses the public half of a key, which everybody may read, before its mode is asked about.
+fn refuse_public(path: &Path, shown: &str) -> Result<(), Failure> {
+    let bytes = read_limited(path, Limits::DEFAULT.key_bytes);
+    let Ok(Some(bytes)) = bytes else {
+        return Ok(());
+    };
+    // What else the file holds may be a secret, and is not kept.
+    let bytes = Zeroizing::new(bytes);
+    let is_public = bytes
+        .trim_ascii_start()
+        .starts_with(b"-----BEGIN PUBLIC KEY-----");
+    if !is_public {
+        return Ok(());
+    }
+    let failure = Failure::usage(format!(
+        "key {shown} is a public key, and only the private key signs"
+    ));
+    Err(match shown.strip_suffix(".pub") {
+        Some(private) => failure.hint(format!("the private key of it is probably {private}")),
+        None => failure.hint("name the file that `makoto key generate --out` wrote"),
+    })
+}
+
 fn told(error: &EncryptedKeyError) -> String {
     match error {
         EncryptedKeyError::Passphrase => "is not opened by the passphrase".to_owned(),
         error => error.to_string(),
     }
+}
+
+/// Refuses a private key on the command line, wherever it stands. Nothing of it is shown.
+///
+/// What stands after `--` is the command line of another program, and for that to judge.
+pub(crate) fn refuse_keys_in_arguments() -> Result<(), Failure> {
+    let arguments = std::env::args_os().take_while(|argument| argument != "--");
+    let mut texts = arguments.map(|argument| argument.to_string_lossy().into_owned());
+    let is_key = |text: String| text.contains("-----BEGIN") && text.contains("PRIVATE KEY");
+    match texts.any(is_key) {
+        true => Err(key_itself("an argument")),
+        false => Ok(()),
+    }
+}
+
+fn key_itself(what: &str) -> Failure {
+    Failure::usage(format!(
+        "{what} is a private key itself, needed file: and a path: others can read command lines and settings"
+    ))
+    .hint("makoto key generate --out K, then --signer file:K")
 }
 
 /// Refuses to sign while a private key is in the environment, where every step that is run can

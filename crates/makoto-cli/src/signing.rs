@@ -152,7 +152,10 @@ impl SigningArgs {
             () if self.certificate.is_some() => "--certificate",
             () if !self.time.tsas.is_empty() => "--tsa",
             () if self.time.trusted_root.is_some() => "--trusted-root",
-            () => return Ok(()),
+            () => match self.signer.passphrase().option() {
+                Some(option) => option,
+                None => return Ok(()),
+            },
         };
         Err(Failure::usage(format!(
             "{option} needs a signer, and none is given (L2.P.1)"

@@ -12,14 +12,16 @@ use makoto::pem;
 use makoto::policy::{KeySetReference, Policy, Rule, SignerRule};
 use makoto::problem::Problem;
 use makoto::report::Level;
+use makoto::toml::Document;
 use makoto::trusted_root::{Authority, TrustedRoot};
 use makoto_data::{KeySetMemory, NewFile, read_limited};
 
+use crate::doubt;
 use crate::failure::Failure;
 use crate::screen::{self, Plain};
 
 /// A policy with its trusted root and keys, and everything that is wrong with them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Trust {
     pub(crate) policy: Policy,
     pub(crate) root: Option<TrustedRoot>,
@@ -77,17 +79,20 @@ pub(crate) fn to_judge_by(path: &Path, now: &DateTime) -> Result<makoto::verify:
     if !trust.problems.is_empty() {
         return Err(unusable(path, &trust.problems));
     }
-    let (Some(root), Some(digest)) = (trust.root, trust.root_digest) else {
-        return Err(
-            Failure::usage(format!("{} names no trusted-root", shown(path)))
-                .hint("write one with `makoto trust init`, and name it there"),
-        );
-    };
     let key_sets = trust.policy.key_sets().iter();
-    let key_sets = key_sets.map(|reference| read_key_set(path, reference, &trust.keys, now));
+    let key_sets = key_sets
+        .map(|reference| read_key_set(path, reference, &trust.keys, now, Accepted::Remember));
     let key_sets = key_sets.collect::<Result<_, _>>()?;
-    makoto::verify::Trust::new(trust.policy, root, digest, trust.keys, key_sets)
-        .map_err(|error| Failure::of(&error).about(&shown(path)))
+    trust.complete(path, key_sets)
+}
+
+/// What happens with a key set that was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Accepted {
+    /// An older one is refused from then on.
+    Remember,
+    /// Nothing: it was only looked at.
+    Forget,
 }
 
 /// Reads and verifies a key set that the policy at `policy` names.
@@ -96,6 +101,7 @@ fn read_key_set(
     reference: &KeySetReference,
     keys: &[PublicKey],
     now: &DateTime,
+    then: Accepted,
 ) -> Result<(String, KeySet), Failure> {
     let path = beside(policy, &reference.file);
     let pinned = keys.iter().find(|key| *key.id() == reference.key);
@@ -127,7 +133,7 @@ fn read_key_set(
             .hint("get the key set anew from its owner, and ask why if it is older than the one that you had")
     })?;
     let accepted = set.to_remembered();
-    if remembered.as_ref() != Some(&accepted) {
+    if then == Accepted::Remember && remembered.as_ref() != Some(&accepted) {
         remember(memory.as_ref(), pinned, &set);
     }
     Ok((reference.name.clone(), set))
@@ -225,6 +231,49 @@ impl Trust {
         trust.check_keys(path, line("trusted-keys"));
         trust.check_authorities(now, line("trusted-root"));
         trust
+    }
+
+    /// Reads the key sets as `verify` does, and looks whether it could start with all of it. What
+    /// is wrong becomes a problem. Remembers nothing.
+    pub(crate) fn rehearse(&mut self, path: &Path, bytes: &[u8], now: &DateTime) {
+        let document = Document::parse(bytes, &Limits::DEFAULT).ok();
+        let mut key_sets = Vec::new();
+        for (index, reference) in self.policy.key_sets().to_vec().iter().enumerate() {
+            let is_named = self.keys.iter().any(|key| *key.id() == reference.key);
+            if !is_named || !beside(path, &reference.file).is_file() {
+                // That is a problem already.
+                continue;
+            }
+            let line = document.as_ref();
+            let line = line.map(|all| all.line_of(&format!("keysets[{index}]")));
+            match read_key_set(path, reference, &self.keys, now, Accepted::Forget) {
+                Ok(set) => key_sets.push(set),
+                Err(failure) => self.problem(line, failure.message),
+            }
+        }
+        self.warnings
+            .extend(doubt::about(&self.policy, bytes, &key_sets));
+        if self.problems.is_empty()
+            && let Err(failure) = self.clone().complete(path, key_sets)
+        {
+            self.problem(None, failure.message);
+        }
+    }
+
+    /// What the verifier judges by.
+    fn complete(
+        self,
+        path: &Path,
+        key_sets: Vec<(String, KeySet)>,
+    ) -> Result<makoto::verify::Trust, Failure> {
+        let (Some(root), Some(digest)) = (self.root, self.root_digest) else {
+            return Err(
+                Failure::usage(format!("{} names no trusted-root", shown(path)))
+                    .hint("write one with `makoto trust init`, and name it there"),
+            );
+        };
+        makoto::verify::Trust::new(self.policy, root, digest, self.keys, key_sets)
+            .map_err(|error| Failure::of(&error).about(&shown(path)))
     }
 
     fn problem(&mut self, line: Option<usize>, message: impl Into<String>) {

@@ -51,8 +51,8 @@ pub use package::{
 pub use place::{Located, Place};
 pub use shelf::{Recursion, Shelf};
 pub use sidecar::{
-    Existing, Outcome, Sidecar, SidecarError, Written, attestation_path, manifest_path,
-    plan_manifest, read_limited, read_manifest, write_manifest,
+    Existing, Outcome, Sidecar, SidecarError, Written, attestation_path, lock_folder,
+    manifest_path, plan_manifest, read_limited, read_manifest, write_manifest,
 };
 pub use store::{Kept, Store, StoreError, Stored, one_line};
 pub use stream::{Stream, StreamDigest};

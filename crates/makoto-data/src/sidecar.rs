@@ -137,7 +137,7 @@ pub enum SidecarError {
         path: PathBuf,
     },
     /// Somebody else holds the folder's lock.
-    #[error("another program has been writing attestations beside {} for 30 seconds", path.display())]
+    #[error("another program has been writing beside {} for 30 seconds", path.display())]
     Locked {
         /// The file.
         path: PathBuf,
@@ -382,8 +382,13 @@ pub fn read_limited(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, Sideca
 }
 
 /// Waits for this program's turn to write in the folder of `path`. The turn ends when the file
-/// is dropped.
-pub(crate) fn lock_folder(path: &Path) -> Result<File, SidecarError> {
+/// is dropped. What is read, changed and written within one turn loses nobody's change, as long
+/// as others take turns as well.
+///
+/// # Errors
+/// [`SidecarError::Locked`] when others have held the lock for 30 seconds, and the errors of the
+/// operating system.
+pub fn lock_folder(path: &Path) -> Result<File, SidecarError> {
     let folder = File::open(folder_of(path)).map_err(writing(path))?;
     wait_for_turn(&folder, path, Instant::now() + PATIENCE)?;
     Ok(folder)

@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -10,12 +11,13 @@ use makoto::json::Json;
 use makoto::key::PublicKey;
 use makoto::limits::Limits;
 use makoto::pem;
-use makoto::policy::Policy;
+use makoto::policy::{Policy, Rule, Signer};
 use makoto::trusted_root::{Authority, TrustedRoot};
-use makoto_data::{NewFile, read_limited};
+use makoto_data::{NewFile, attestation_path, lock_folder, read_limited};
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value};
 
 use super::Output;
+use super::allow_key_set::{KeySetArgs, NewKeySet};
 use super::trust::{TRUSTED_KEYS, public_key};
 use crate::defaults::located;
 use crate::failure::Failure;
@@ -34,6 +36,8 @@ Examples:
   makoto policy allow --name 'dataset:sales_*' --uri 'https://acme.example/collectors/*' \\
       --ca acme-workloads
   makoto policy allow --name 'dataset:partner' --key partner.pub --owner partner
+  makoto policy allow --name 'dataset:sales_*' --keyset acme --keyset-file keys.json \\
+      --keyset-key owner.pub
   makoto policy allow --name 'dataset:sales_*' --from sales.csv.attestation")]
 pub(crate) struct Allow {
     /// The policy
@@ -45,35 +49,23 @@ pub(crate) struct Allow {
     name: String,
 
     /// URI in the signer's certificate; * is one segment of the path, ** any number
-    #[arg(
-        long,
-        value_name = "PATTERN",
-        group = "signer",
-        conflicts_with = "from"
-    )]
+    #[arg(long, value_name = "PATTERN", group = "signer")]
     uri: Option<String>,
 
     /// E-mail address in the signer's certificate; *@example.com is everybody of a domain
-    #[arg(
-        long,
-        value_name = "PATTERN",
-        group = "signer",
-        conflicts_with = "from"
-    )]
+    #[arg(long, value_name = "PATTERN", group = "signer")]
     email: Option<String>,
 
     /// DNS name in the signer's certificate; * is one label
-    #[arg(
-        long,
-        value_name = "PATTERN",
-        group = "signer",
-        conflicts_with = "from"
-    )]
+    #[arg(long, value_name = "PATTERN", group = "signer")]
     dns: Option<String>,
 
     /// Public key of the signer
     #[arg(long, value_name = "PUB", group = "signer", requires = "owner")]
     key: Option<PathBuf>,
+
+    #[command(flatten)]
+    set: KeySetArgs,
 
     /// Id of the authority in the trusted root that must vouch for the name
     #[arg(long, value_name = "ID", conflicts_with = "key")]
@@ -101,25 +93,36 @@ struct Entry {
     keys: Vec<(&'static str, String)>,
     /// The PEM block of a key, with its id.
     pem: Option<(String, String)>,
+    /// A key set to be put into the policy.
+    set: Option<NewKeySet>,
 }
 
 impl Allow {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
-        let bytes = read(&self.policy, Limits::DEFAULT.toml_bytes)?;
-        let policy = self.understood(&bytes)?;
+        let read_policy = || read(&self.policy, Limits::DEFAULT.toml_bytes);
+        let policy = self.understood(&read_policy()?)?;
+        self.set.refuse_unknown(&policy)?;
         let entry = match &self.from {
             Some(bundle) => self.signer_of(bundle, &policy)?,
             None => self.typed()?,
         };
+        // Nobody waits for the answer of a person: the file is read again in its own turn.
+        let _turns = self.take_turns(&policy)?;
+        let bytes = read_policy()?;
+        let policy = self.understood(&bytes)?;
         let text = String::from_utf8_lossy(&bytes);
         let mut document: DocumentMut = text
             .parse()
             .map_err(|_| Failure::usage(format!("{} is not TOML", shown(&self.policy))))?;
+        let put = match &entry.set {
+            Some(set) => set.add(&policy, &mut document)?,
+            None => false,
+        };
         if let Some((_, block)) = &entry.pem {
             self.keep_key(&entry, block, &policy, &mut document)?;
         }
         let added = self.add(&mut document, &entry)?;
-        if added {
+        if put || added {
             let changed = document.to_string();
             let policy = self.understood(changed.as_bytes())?;
             self.refuse_unknown_authority(&policy)?;
@@ -127,6 +130,24 @@ impl Allow {
         }
         self.tell(&entry, added, output);
         Ok(0)
+    }
+
+    /// Waits for the turn to change the policy, and the keys that lie elsewhere. Everybody takes
+    /// turns in the same order, so that no two wait for each other.
+    fn take_turns(&self, policy: &Policy) -> Result<Vec<File>, Failure> {
+        let keys = beside(&self.policy, policy.trusted_keys().unwrap_or(TRUSTED_KEYS));
+        let folder = |path: &Path| {
+            std::path::absolute(path)
+                .ok()?
+                .parent()?
+                .canonicalize()
+                .ok()
+        };
+        let mut files = vec![(folder(&self.policy), &self.policy), (folder(&keys), &keys)];
+        files.sort();
+        files.dedup_by(|one, other| one.0 == other.0);
+        let turns = files.iter().map(|(_, file)| lock_folder(file));
+        Ok(turns.collect::<Result<_, _>>()?)
     }
 
     /// The policy, which must be right before and after.
@@ -150,19 +171,20 @@ impl Allow {
             return Ok(Entry {
                 keys: vec![("key", id.clone()), ("owner", owner.clone())],
                 pem: Some((id, block)),
+                set: None,
             });
         }
-        let names = [
-            ("uri", &self.uri),
-            ("email", &self.email),
-            ("dns", &self.dns),
-        ];
-        let name = names
-            .into_iter()
-            .find_map(|(key, name)| Some((key, name.clone()?)));
-        let Some(name) = name else {
+        if let Some(name) = &self.set.keyset {
+            let set = self.set.read(&self.policy)?;
+            return Ok(Entry {
+                keys: vec![("keyset", name.clone())],
+                pem: set.as_ref().map(|set| set.pem.clone()),
+                set,
+            });
+        }
+        let Some(name) = self.typed_name() else {
             return Err(Failure::usage("nobody is named")
-                .hint("needed one of --uri, --email, --dns (each with --ca or --oidc-issuer), --key and --from"));
+                .hint("needed one of --uri, --email, --dns (each with --ca or --oidc-issuer), --key, --keyset and --from"));
         };
         if self.ca.is_none() && self.oidc_issuer.is_none() {
             return Err(Failure::usage(format!(
@@ -177,7 +199,22 @@ impl Allow {
         for (key, value) in [("ca", &self.ca), ("oidc-issuer", &self.oidc_issuer)] {
             keys.extend(value.clone().map(|value| (key, value)));
         }
-        Ok(Entry { keys, pem: None })
+        Ok(Entry {
+            keys,
+            pem: None,
+            set: None,
+        })
+    }
+
+    /// The name in a certificate that was typed.
+    fn typed_name(&self) -> Option<(&'static str, String)> {
+        let names = [
+            ("uri", &self.uri),
+            ("email", &self.email),
+            ("dns", &self.dns),
+        ];
+        let mut names = names.into_iter();
+        names.find_map(|(key, name)| Some((key, name.clone()?)))
     }
 
     /// Refuses an authority that the trusted root does not have: nobody could be meant.
@@ -202,9 +239,18 @@ impl Allow {
 
     /// The signer that a bundle names, if its signature holds and the person agrees.
     fn signer_of(&self, bundle: &Path, policy: &Policy) -> Result<Entry, Failure> {
-        let bytes = read(bundle, Limits::DEFAULT.sidecar_bytes)?;
+        let no_attestation = |failure: Failure| match attestation_path(bundle) {
+            Ok(beside) if beside.is_file() => failure.hint(format!(
+                "this is data; its attestation lies beside it: --from {}",
+                shown(&beside)
+            )),
+            _ => failure.hint("name the attestation that the signer signed, DATA.attestation"),
+        };
+        let bytes = read(bundle, Limits::DEFAULT.sidecar_bytes).map_err(no_attestation)?;
         let refuse = |why: &str| Failure::contradiction(format!("{}: {why}", shown(bundle)));
-        let documents = Attestation::documents(&bytes).map_err(|error| Failure::of(&error))?;
+        let documents = Attestation::documents(&bytes);
+        let documents = documents.map_err(|error| Failure::of(&error).about(&shown(bundle)));
+        let documents = documents.map_err(no_attestation)?;
         let [(document, attestation)] = &documents[..] else {
             return Err(refuse("holds several attestations")
                 .hint("name a file with the one whose signer is meant"));
@@ -297,25 +343,44 @@ impl Allow {
             ("email", identity.emails()),
             ("dns", identity.dns_names()),
         ];
-        let name = names
+        let names = names.iter().flat_map(|(key, names)| {
+            let of_kind = move |name: &String| (*key, name.clone());
+            names.iter().map(of_kind)
+        });
+        let names: Vec<_> = names.collect();
+        let told: Vec<_> = names
             .iter()
-            .find_map(|(key, names)| Some((*key, names.first()?.clone())));
-        let name = name.ok_or_else(|| refuse("its certificate has no name".to_owned()))?;
+            .map(|(key, name)| format!("{key} {name:?}"))
+            .collect();
+        let told = told.join(", ");
+        let name = match (self.typed_name(), &names[..]) {
+            (Some(typed), _) => typed,
+            (None, [name]) => name.clone(),
+            (None, []) => return Err(refuse("its certificate has no name".to_owned())),
+            (None, _) => {
+                return Err(refuse(format!("its certificate has several names: {told}"))
+                    .hint("say which one is meant with --uri, --email or --dns"));
+            }
+        };
         let claims = format!(
-            "{} {:?}, certified by {:?} (its own validity {} to {})",
-            name.0,
-            name.1,
+            "{told}, certified by {:?} (its own validity {} to {})",
             identity.authority(),
             identity.not_before(),
             identity.not_after()
         );
-        let mut keys = vec![name, ("ca", identity.authority().to_owned())];
-        keys.extend(
-            self.oidc_issuer
-                .clone()
-                .map(|issuer| ("oidc-issuer", issuer)),
-        );
-        Ok((Entry { keys, pem: None }, claims))
+        let ca = self.ca.as_deref().unwrap_or(identity.authority());
+        let mut keys = vec![name, ("ca", ca.to_owned())];
+        let issuer = self.oidc_issuer.iter().cloned();
+        keys.extend(issuer.map(|issuer| ("oidc-issuer", issuer)));
+        let entry = Entry {
+            keys,
+            pem: None,
+            set: None,
+        };
+        entry.refuse_other(&identity).map_err(|why| {
+            refuse(why).hint("nothing was written: this signer would not be the one that you name")
+        })?;
+        Ok((entry, claims))
     }
 
     fn agreed(&self, entry: &Entry) -> Result<(), Failure> {
@@ -384,25 +449,22 @@ impl Allow {
             ))
             .hint(format!("add {} by hand", entry.to_toml()))
         };
+        let is_named = |table: &Table| table.get("name").and_then(Item::as_str) == Some(&self.name);
+        let there = document.get("dataset").and_then(Item::as_array_of_tables);
+        let named = there.and_then(|rules| rules.iter().position(is_named));
+        let new = named.is_none().then(|| new_section(document));
         let rules = document
             .entry("dataset")
             .or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
         let rules = rules
             .as_array_of_tables_mut()
             .ok_or_else(|| by_hand("dataset"))?;
-        let is_named = |table: &Table| table.get("name").and_then(Item::as_str) == Some(&self.name);
-        let named = rules.iter().position(is_named);
-        let index = match named {
-            Some(index) => index,
-            None => {
-                let mut table = Table::new();
-                table.decor_mut().set_prefix("\n");
-                table.insert("name", toml_edit::value(&self.name));
-                table.insert("require", toml_edit::value("L2"));
-                rules.push(table);
-                rules.len() - 1
-            }
-        };
+        if let Some(mut rule) = new {
+            rule.insert("name", toml_edit::value(&self.name));
+            rule.insert("require", toml_edit::value("L2"));
+            rules.push(rule);
+        }
+        let index = named.unwrap_or(rules.len() - 1);
         let rule = rules.get_mut(index).ok_or_else(|| by_hand("dataset"))?;
         let signers = rule
             .entry("signers")
@@ -472,6 +534,20 @@ impl Allow {
     }
 }
 
+/// A section that is to be added. What stands below the last key of a file without sections is
+/// about the keys at its top, and stays above the first section.
+pub(super) fn new_section(document: &mut DocumentMut) -> Table {
+    let is_section = |item: &Item| item.is_table() || item.is_array_of_tables();
+    let mut above = String::new();
+    if !document.iter().any(|(_, item)| is_section(item)) {
+        above.push_str(document.trailing().as_str().unwrap_or_default());
+        document.set_trailing("");
+    }
+    let mut section = Table::new();
+    section.decor_mut().set_prefix(format!("{above}\n"));
+    section
+}
+
 impl Entry {
     fn to_toml(&self) -> InlineTable {
         let mut table = InlineTable::new();
@@ -479,6 +555,25 @@ impl Entry {
             table.insert(*key, value.as_str().into());
         }
         table
+    }
+
+    /// Refuses to say of an identity what is not so: the verifier would not find it.
+    fn refuse_other(&self, identity: &Identity) -> Result<(), String> {
+        let policy = format!(
+            "version = 1\ntrusted-root = \"r\"\n[[dataset]]\nname = \"n\"\nrequire = \"L2\"\nsigners = [{}]\n",
+            self.to_toml()
+        );
+        let policy = Policy::read(policy.as_bytes(), &Limits::DEFAULT);
+        let policy = policy.map_err(|problems| {
+            let told = problems.into_iter().map(|problem| problem.message);
+            told.collect::<Vec<_>>().join("; ")
+        })?;
+        for signer in policy.rules().iter().flat_map(Rule::signers) {
+            if let Err(mismatch) = signer.matches(&Signer::Certificate(identity)) {
+                return Err(mismatch.to_string());
+            }
+        }
+        Ok(())
     }
 
     /// Whether a table of so many keys says this and nothing else.

@@ -1,5 +1,6 @@
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -7,9 +8,11 @@ use makoto::json::Json;
 use makoto::key::{Algorithm, PublicKey, SigningKey};
 use makoto::limits::Limits;
 use makoto_data::NewFile;
+use zeroize::Zeroizing;
 
 use super::Output;
-use super::key_set::{Publish, Revoke, Rotate};
+use super::key_set::{self, Publish, Revoke, Rotate, RotateOwner};
+use super::key_set_show;
 use crate::failure::Failure;
 use crate::passphrase::PassphraseArgs;
 use crate::screen::{self, Plain};
@@ -21,6 +24,7 @@ pub(crate) enum KeyCommand {
     Show(Show),
     Publish(Publish),
     Rotate(Rotate),
+    RotateOwner(RotateOwner),
     Revoke(Revoke),
 }
 
@@ -31,6 +35,7 @@ impl KeyCommand {
             Self::Show(command) => command.run(output),
             Self::Publish(command) => command.run(output),
             Self::Rotate(command) => command.run(output),
+            Self::RotateOwner(command) => command.run(output),
             Self::Revoke(command) => command.run(output),
         }
     }
@@ -72,9 +77,19 @@ impl Generate {
         let shown = Plain(&shown).to_string();
         let public_path = public_path(&self.out);
         // Asking for a passphrase in vain is rude; the writing below decides.
-        for path in [&self.out, &public_path] {
-            if path.symlink_metadata().is_ok() {
-                return Err(exists(path));
+        let is_there = |path: &Path| path.symlink_metadata().is_ok();
+        match (is_there(&self.out), is_there(&public_path)) {
+            (false, false) => {}
+            (true, true) => return Err(exists(&self.out)),
+            (false, true) => return Err(exists(&public_path)),
+            // A run was killed in between, or somebody removed it.
+            (true, false) => {
+                return Err(Failure::usage(format!(
+                    "{shown} is there already, and its public key is not"
+                ))
+                .hint(format!(
+                    "if it is a key, `makoto key show {shown} > {shown}.pub` writes its public key; for another key name another file with --out"
+                )));
             }
         }
         let passphrase = self.passphrase.read_new(&shown)?;
@@ -109,23 +124,41 @@ impl Generate {
     }
 }
 
-/// Show the id, the algorithms and the public half of a key
+/// Show the id, the algorithms and the public half of a key, or the keys of a key set
 ///
-/// Reads a public key, a certificate, or a private key, for which the passphrase is needed. Does
-/// not say whose the key is, nor whether it is trusted.
+/// Reads a public key, a certificate, a private key, for which the passphrase is needed, or a key
+/// set. Does not say whose a key is, nor whether it is trusted.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  makoto key show data-team.key.pub")]
+#[command(after_help = "\
+Examples:
+  makoto key show data-team.key.pub
+  makoto key show keys.json --keyset-key owner.pub")]
 pub(crate) struct Show {
-    /// Public key, certificate, or encrypted private key, in PEM
+    /// Public key, certificate, or encrypted private key, in PEM; or a key set
     #[arg(value_name = "KEY")]
     path: PathBuf,
+    /// Public key of the owner, which must have signed the key set
+    #[arg(long, value_name = "PUB")]
+    keyset_key: Option<PathBuf>,
     #[command(flatten)]
     passphrase: PassphraseArgs,
 }
 
 impl Show {
     fn run(&self, output: Output) -> Result<u8, Failure> {
-        let public = read_public(&self.path, &self.passphrase)?;
+        let bytes = read_shown(&self.path)?;
+        if key_set_show::is_key_set(&bytes) {
+            let owner_key = self.keyset_key.as_deref().map(key_set::read_key);
+            let owner_key = owner_key.transpose()?;
+            return key_set_show::show(&self.path, &bytes, owner_key.as_ref(), output);
+        }
+        if self.keyset_key.is_some() {
+            return Err(
+                Failure::usage("--keyset-key is for a key set, and this is one key")
+                    .hint("leave it out"),
+            );
+        }
+        let public = public_of(&self.path, &bytes, &self.passphrase)?;
         match output {
             Output::Json => screen::json(&facts(&public)),
             Output::Text | Output::Aside => {
@@ -141,29 +174,43 @@ impl Show {
     }
 }
 
-/// The public key in a file of any of the three kinds.
-fn read_public(path: &Path, passphrase: &PassphraseArgs) -> Result<PublicKey, Failure> {
+/// The bytes of a key or a key set. A key set may be as long as any document.
+fn read_shown(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let shown = path.to_string_lossy();
     let shown = Plain(&shown).to_string();
-    let cannot =
-        |error: std::io::Error| Failure::usage(format!("cannot read key {shown}: {error}"));
+    let cannot = |error: std::io::Error| match error.kind() {
+        ErrorKind::NotFound => Failure::usage(format!("key {shown} is not there"))
+            .hint("check the path; it is taken from the folder you are in"),
+        _ => Failure::usage(format!("cannot read key {shown}: {error}")),
+    };
     let metadata = std::fs::metadata(path).map_err(cannot)?;
     if !metadata.is_file() {
         return Err(Failure::usage(format!("key {shown} is not a regular file")));
     }
     let file = File::open(path).map_err(cannot)?;
-    let bytes =
-        secret_file::read_bounded(file, &format!("key {shown}"), Limits::DEFAULT.key_bytes)?;
-    let text = String::from_utf8_lossy(&bytes);
+    let mut start = [0];
+    let is_key_set = file.read_at(&mut start, 0).is_ok() && key_set_show::is_key_set(&start);
+    let most = match is_key_set {
+        true => Limits::DEFAULT.document_bytes,
+        false => Limits::DEFAULT.key_bytes,
+    };
+    secret_file::read_bounded(file, &format!("key {shown}"), most)
+}
+
+/// The public key in a file of any of the three kinds.
+fn public_of(path: &Path, bytes: &[u8], passphrase: &PassphraseArgs) -> Result<PublicKey, Failure> {
+    let shown = path.to_string_lossy();
+    let shown = Plain(&shown).to_string();
+    let text = String::from_utf8_lossy(bytes);
     if text.contains("PRIVATE KEY-----") {
         let key = crate::signer::open_file(path, passphrase)?;
         return Ok(key.public_key().clone());
     }
     let refuse = |error: &dyn std::fmt::Display| Failure::usage(format!("key {shown} {error}"));
     if text.contains("-----BEGIN CERTIFICATE-----") {
-        return PublicKey::from_certificate_pem(&bytes).map_err(|error| refuse(&error));
+        return PublicKey::from_certificate_pem(bytes).map_err(|error| refuse(&error));
     }
-    PublicKey::from_spki_pem(&bytes).map_err(|error| refuse(&error))
+    PublicKey::from_spki_pem(bytes).map_err(|error| refuse(&error))
 }
 
 fn names(public: &PublicKey) -> Vec<&'static str> {

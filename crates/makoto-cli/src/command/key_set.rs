@@ -1,6 +1,7 @@
 //! Publishing keys: an owner's signed list of keys, which ones count when, and which were taken
 //! back.
 
+use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -8,10 +9,10 @@ use clap::Args;
 use makoto::datetime::DateTime;
 use makoto::digest::Digest;
 use makoto::json::Json;
-use makoto::key::{PublicKey, SigningKey};
-use makoto::key_set::{KeySet, KeySetDraft, PublishedKey};
+use makoto::key::{PublicKey, Signer, SigningKey};
+use makoto::key_set::{KeySet, KeySetDraft, KeySetError, PublishedKey};
 use makoto::limits::Limits;
-use makoto_data::{NewFile, read_limited};
+use makoto_data::{NewFile, lock_folder, read_limited};
 
 use super::Output;
 use crate::clock;
@@ -41,6 +42,15 @@ pub(crate) struct SetArgs {
     /// Last moment at which the set may be used (RFC 3339) [default: in 365 days]
     #[arg(long, value_name = "TIME")]
     expires: Option<String>,
+}
+
+/// A key set that is being changed.
+struct Opened {
+    owner_key: SigningKey,
+    /// The set that is there, verified by the owner's key.
+    set: Option<KeySet>,
+    /// Until it is dropped, nobody else changes the set.
+    _turn: File,
 }
 
 /// Publish a public key in the owner's key set
@@ -92,6 +102,32 @@ pub(crate) struct Rotate {
     set: SetArgs,
 }
 
+/// Change the owner's own key, which signs the set
+///
+/// The set names the new key, and both sign it: it counts for those who pin the old key, and for
+/// those who pin the new one. The sets after it are signed by the new key alone, so hand this one
+/// out, and let consumers put the new key into their policies, before you publish another.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  makoto key rotate-owner --owner-key owner.key --new-owner-key owner2.key"
+)]
+pub(crate) struct RotateOwner {
+    /// New private key of the owner, encrypted
+    #[arg(long, value_name = "KEY")]
+    new_owner_key: PathBuf,
+
+    /// File with the passphrase of the new key, mode 0600
+    #[arg(long, value_name = "FILE", conflicts_with = "new_passphrase_fd")]
+    new_passphrase_file: Option<PathBuf>,
+
+    /// Open file descriptor from which one line is read, the passphrase of the new key
+    #[arg(long, value_name = "N")]
+    new_passphrase_fd: Option<u32>,
+
+    #[command(flatten)]
+    set: SetArgs,
+}
+
 /// Take a key back that somebody else may have
 ///
 /// From --from on, nothing that it signed counts, nor what has no verified time. What was signed
@@ -120,11 +156,11 @@ pub(crate) struct Revoke {
 
 impl Publish {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
-        let now = clock::now()?;
+        let now = clock::now_in_seconds()?;
         let key = read_key(&self.key)?;
         let from = time("--from", self.from.as_deref(), &now)?;
-        let (owner_key, there) = self.set.open(&now)?;
-        let mut draft = match (&there, &self.owner) {
+        let opened = self.set.open(&now)?;
+        let mut draft = match (&opened.set, &self.owner) {
             (Some(set), Some(owner)) if set.owner() != owner => {
                 return Err(Failure::usage(format!(
                     "the key set is of {:?}, and --owner is {owner:?}",
@@ -137,7 +173,7 @@ impl Publish {
                 version: 1,
                 expires: now.clone(),
                 owner: owner.clone(),
-                owner_key: owner_key.public_key().clone(),
+                owner_key: opened.owner_key.public_key().clone(),
                 keys: Vec::new(),
             },
             (None, None) => {
@@ -146,17 +182,17 @@ impl Publish {
             }
         };
         add(&mut draft, key, from)?;
-        self.set.write(draft, &owner_key, &now, output)
+        self.set.write(draft, &opened, &now, output)
     }
 }
 
 impl Rotate {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
-        let now = clock::now()?;
+        let now = clock::now_in_seconds()?;
         let new = read_key(&self.new)?;
         let at = time("--at", self.at.as_deref(), &now)?;
-        let (owner_key, there) = self.set.open(&now)?;
-        let mut draft = after(&self.set.needed(there)?)?;
+        let opened = self.set.open(&now)?;
+        let mut draft = after(self.set.needed(&opened)?)?;
         let old = find(&mut draft, &self.old)?;
         if old.until.as_ref().is_some_and(|until| *until <= at) {
             return Err(Failure::usage(format!(
@@ -166,16 +202,52 @@ impl Rotate {
         }
         old.until = Some(at.clone());
         add(&mut draft, new, at)?;
-        self.set.write(draft, &owner_key, &now, output)
+        self.set.write(draft, &opened, &now, output)
+    }
+}
+
+impl RotateOwner {
+    pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
+        let now = clock::now_in_seconds()?;
+        let passphrase =
+            PassphraseArgs::of(self.new_passphrase_file.clone(), self.new_passphrase_fd);
+        let new = signer::open_file(&self.new_owner_key, &passphrase);
+        let new = new.map_err(|failure| match failure.hint.clone() {
+            Some(hint) => failure.hint(hint.replace("--passphrase-", "--new-passphrase-")),
+            None => failure,
+        })?;
+        let opened = self.set.open(&now)?;
+        let mut draft = after(self.set.needed(&opened)?)?;
+        if draft.owner_key == *new.public_key() {
+            return Err(Failure::usage(format!(
+                "{} is the owner's key already",
+                new.public_key().key_id()
+            ))
+            .hint("make a new one with `makoto key generate`"));
+        }
+        if draft
+            .keys
+            .iter()
+            .any(|known| known.key == *new.public_key())
+        {
+            return Err(Failure::usage(format!(
+                "{} signs data, by this very set, and the owner's key signs the set alone",
+                new.public_key().key_id()
+            ))
+            .hint("make another key with `makoto key generate`"));
+        }
+        draft.owner_key = new.public_key().clone();
+        self.set
+            .write_signed(draft, &[&opened.owner_key, &new], &now, output)
     }
 }
 
 impl Revoke {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
-        let now = clock::now()?;
+        let now = clock::now_in_seconds()?;
         let from = time("--from", Some(&self.from), &now)?;
-        let (owner_key, there) = self.set.open(&now)?;
-        let mut draft = after(&self.set.needed(there)?)?;
+        let opened = self.set.open(&now)?;
+        let mut draft = after(self.set.needed(&opened)?)?;
         let key = find(&mut draft, &self.key)?;
         // A revocation is never made weaker: the earlier moment counts.
         if key
@@ -189,35 +261,55 @@ impl Revoke {
                 key.compromised_since.as_ref().map_or("", DateTime::as_str)
             )));
         }
-        key.compromised_since = Some(from);
+        key.compromised_since = Some(from.clone());
         key.reason = Some(self.reason.clone());
-        self.set.write(draft, &owner_key, &now, output)
+        let status = self.set.write(draft, &opened, &now, output)?;
+        if from > now {
+            screen::note(format!(
+                "note: until {from}, which is still to come, everything counts that the key signs; a key that somebody else may have is taken back from an earlier moment on, by the same command"
+            ));
+        }
+        Ok(status)
     }
 }
 
 impl SetArgs {
-    /// The owner's key, and the set that is there, verified by it.
-    fn open(&self, now: &DateTime) -> Result<(SigningKey, Option<KeySet>), Failure> {
-        let key = signer::open_file(&self.owner_key, &self.passphrase)?;
-        let Some(bytes) = read_limited(&self.set, Limits::DEFAULT.document_bytes)? else {
-            return Ok((key, None));
-        };
-        // One that has expired is signed again here, so its own time is as good as now.
-        let set =
-            KeySet::verify(&bytes, key.public_key(), None, None, now).or_else(
-                |error| match error {
-                    makoto::key_set::KeySetError::Expired { expires, .. } => {
-                        KeySet::verify(&bytes, key.public_key(), None, None, &expires)
-                    }
-                    error => Err(error),
-                },
-            );
-        let set = set.map_err(|error| Failure::of(&error).about(&trust::shown(&self.set)))?;
-        Ok((key, Some(set)))
+    /// Opens the owner's key, then waits for the turn to change the set, and reads it.
+    fn open(&self, now: &DateTime) -> Result<Opened, Failure> {
+        let owner_key = signer::open_file(&self.owner_key, &self.passphrase)?;
+        let turn = lock_folder(&self.set)?;
+        let bytes = read_limited(&self.set, Limits::DEFAULT.document_bytes)?;
+        let set = bytes.map(|bytes| self.verify(&bytes, owner_key.public_key(), now));
+        let set = set.transpose()?;
+        if let Some(set) = &set
+            && set.owner_key() != owner_key.public_key()
+        {
+            return Err(Failure::usage(format!(
+                "{} is the owner's former key: {} took its place",
+                owner_key.public_key().key_id(),
+                set.owner_key().key_id()
+            ))
+            .hint("name the new one with --owner-key"));
+        }
+        Ok(Opened {
+            owner_key,
+            set,
+            _turn: turn,
+        })
     }
 
-    fn needed(&self, there: Option<KeySet>) -> Result<KeySet, Failure> {
-        there.ok_or_else(|| {
+    fn verify(&self, bytes: &[u8], pinned: &PublicKey, now: &DateTime) -> Result<KeySet, Failure> {
+        let verify = |now: &DateTime| KeySet::verify(bytes, pinned, None, None, now);
+        // One that has expired is signed again here, so its own time is as good as now.
+        let set = verify(now).or_else(|error| match error {
+            KeySetError::Expired { expires, .. } => verify(&expires),
+            error => Err(error),
+        });
+        set.map_err(|error| Failure::of(&error).about(&trust::shown(&self.set)))
+    }
+
+    fn needed<'o>(&self, opened: &'o Opened) -> Result<&'o KeySet, Failure> {
+        opened.set.as_ref().ok_or_else(|| {
             Failure::usage(format!("{} is not there", trust::shown(&self.set)))
                 .hint("name the key set with --set, or make one with `makoto key publish`")
         })
@@ -226,19 +318,31 @@ impl SetArgs {
     /// Signs the set and puts it in the place of the one before.
     fn write(
         &self,
+        draft: KeySetDraft,
+        opened: &Opened,
+        now: &DateTime,
+        output: Output,
+    ) -> Result<u8, Failure> {
+        self.write_signed(draft, &[&opened.owner_key], now, output)
+    }
+
+    fn write_signed(
+        &self,
         mut draft: KeySetDraft,
-        owner_key: &SigningKey,
+        signers: &[&dyn Signer],
         now: &DateTime,
         output: Output,
     ) -> Result<u8, Failure> {
         let in_a_year = DateTime::from_unix(now.unix_seconds() + DAYS * 24 * 60 * 60);
         draft.expires = match &self.expires {
-            Some(text) => time("--expires", Some(text), now)?,
+            Some(text) => {
+                let expires = time("--expires", Some(text), now)?;
+                refuse_useless(&expires, &draft, now)?;
+                expires
+            }
             None => in_a_year.map_err(|error| Failure::of(&error))?,
         };
-        let signed = draft
-            .sign(&[owner_key])
-            .map_err(|error| Failure::of(&error))?;
+        let signed = draft.sign(signers).map_err(|error| Failure::of(&error))?;
         let write = || {
             let mut file = NewFile::at(&self.set)?;
             file.file().write_all(&signed)?;
@@ -248,7 +352,7 @@ impl SetArgs {
         write().map_err(|error: std::io::Error| {
             Failure::usage(format!("cannot write {shown}: {error}"))
         })?;
-        let owner_id = owner_key.public_key().key_id();
+        let owner_id = draft.owner_key.key_id();
         match output {
             Output::Json => screen::json(&Json::from([
                 ("path", self.set.to_string_lossy().into_owned().into()),
@@ -274,12 +378,29 @@ impl SetArgs {
     }
 }
 
+/// Refuses a set that nobody could use, or that would be over before one of its keys counts.
+fn refuse_useless(expires: &DateTime, draft: &KeySetDraft, now: &DateTime) -> Result<(), Failure> {
+    let late = draft.keys.iter().find(|one| one.from >= *expires);
+    let why = match late {
+        _ if expires <= now => format!("and it is {now}"),
+        Some(late) => format!("and {} counts from {} on", late.key.key_id(), late.from),
+        None => return Ok(()),
+    };
+    Err(
+        Failure::usage(format!("the key set would expire at {expires}, {why}"))
+            .hint("give a later --expires, or leave it out: a key set holds for 365 days"),
+    )
+}
+
 fn after(set: &KeySet) -> Result<KeySetDraft, Failure> {
     KeySetDraft::after(set)
         .ok_or_else(|| Failure::usage("no version comes after that of the key set"))
 }
 
 fn add(draft: &mut KeySetDraft, key: PublicKey, from: DateTime) -> Result<(), Failure> {
+    if draft.owner_key == key {
+        return Err(own_key(&key));
+    }
     if draft.keys.iter().any(|known| known.key == key) {
         return Err(Failure::usage(format!(
             "key {} is in the key set already",
@@ -294,6 +415,15 @@ fn add(draft: &mut KeySetDraft, key: PublicKey, from: DateTime) -> Result<(), Fa
         reason: None,
     });
     Ok(())
+}
+
+/// The key of the owner signs the set and nothing else: whoever signs data every day can lose it.
+fn own_key(key: &PublicKey) -> Failure {
+    Failure::usage(format!(
+        "{} is the owner's own key, which signs the key set and no data",
+        key.key_id()
+    ))
+    .hint("make another key with `makoto key generate`")
 }
 
 fn find<'d>(draft: &'d mut KeySetDraft, id: &str) -> Result<&'d mut PublishedKey, Failure> {
@@ -312,7 +442,7 @@ fn find<'d>(draft: &'d mut KeySetDraft, id: &str) -> Result<&'d mut PublishedKey
     })
 }
 
-fn read_key(path: &Path) -> Result<PublicKey, Failure> {
+pub(super) fn read_key(path: &Path) -> Result<PublicKey, Failure> {
     let bytes = trust::read(path, Limits::DEFAULT.key_bytes)?;
     PublicKey::from_spki_pem(&bytes).map_err(|error| {
         Failure::of(&error)

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod allow;
+mod allow_key_set;
 pub(crate) mod attest;
 mod completions;
 mod dbom;
@@ -11,6 +12,7 @@ mod find;
 mod folder;
 mod key;
 mod key_set;
+mod key_set_show;
 mod known;
 mod lineage;
 mod man;

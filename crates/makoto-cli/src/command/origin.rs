@@ -250,6 +250,15 @@ struct FigureArgs {
 impl Origin {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
         let stamp = clock::stamp()?;
+        let stdin = Path::new("-");
+        let list = self.selection.files_from.as_deref();
+        let passphrase = self.signing.signer.passphrase();
+        if self.data.iter().any(|path| path == stdin) {
+            passphrase.refuse_stdin("the data")?;
+        }
+        if list == Some(stdin) {
+            passphrase.refuse_stdin("the list of files")?;
+        }
         if let ([folder], Some(list), false) = (
             &self.data[..],
             &self.selection.files_from,

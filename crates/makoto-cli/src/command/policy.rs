@@ -117,7 +117,7 @@ impl Init {
 }
 
 /// The path as the policy names it: relative to the policy where that is plain to see.
-fn relative(file: &Path, policy: &Path) -> String {
+pub(super) fn relative(file: &Path, policy: &Path) -> String {
     let folder = policy.parent().unwrap_or(Path::new(""));
     let path = match file.strip_prefix(folder) {
         Ok(inside) => inside.to_owned(),
@@ -133,7 +133,7 @@ fn quoted(text: &str) -> String {
 
 /// Tell everything that is wrong with a policy, and what it allows
 ///
-/// Reads the trusted root and the keys too. Exit status 1 when something is wrong; warnings are
+/// Reads the trusted root, the keys and the key sets too, as `makoto verify` does. Exit status 1 when something is wrong; warnings are
 /// for what can surely not be meant, such as a rule that nothing can meet.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -151,7 +151,9 @@ impl Check {
         let (trust, problems) = match Policy::read(&bytes, &Limits::DEFAULT) {
             Ok(policy) => {
                 let text = String::from_utf8_lossy(&bytes);
-                let mut trust = Trust::load(&self.policy, policy, &text, &clock::now()?);
+                let now = clock::now()?;
+                let mut trust = Trust::load(&self.policy, policy, &text, &now);
+                trust.rehearse(&self.policy, &bytes, &now);
                 let problems = std::mem::take(&mut trust.problems);
                 (Some(trust), problems)
             }

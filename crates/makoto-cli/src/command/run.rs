@@ -98,6 +98,7 @@ impl Run {
         self.write.refuse_collisions(&self.inputs, &self.outputs)?;
         let command = self.expanded()?;
         self.refuse_existing_attestations()?;
+        self.signing.signer.passphrase().refuse_for_command()?;
         let signing = self.signing.open(Some(&defaults))?;
         let links = self.records.links();
         let inputs_before = states(&self.inputs, links)?;

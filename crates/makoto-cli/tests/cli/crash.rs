@@ -335,3 +335,101 @@ fn a_folder_whose_manifest_does_not_fit_keeps_the_old_one() {
     assert_eq!(text(&report, "verdict"), "fail");
     assert!(at(&report, "checks").to_string().contains("was changed"));
 }
+
+const GENERATE: &str = "key generate --out k --passphrase-file";
+
+/// A folder with a passphrase, in `pass`.
+fn with_passphrase() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("pass", "correct horse\n");
+    sandbox.set_mode("pass", 0o600);
+    sandbox
+}
+
+#[test]
+fn a_key_is_whole_or_not_there_whenever_its_maker_is_killed() {
+    let (mut without, mut with) = (0, 0);
+    for delay in 0.. {
+        let sandbox = with_passphrase();
+        let arguments: Vec<_> = GENERATE.split(' ').chain(["pass"]).collect();
+        let mut makoto = start(&sandbox, &arguments);
+        // Late enough after a while, however slow the machine is.
+        thread::sleep(Duration::from_millis(delay * delay * 8));
+        let _ = makoto.kill();
+        wait(&mut makoto);
+        let show = ["key", "show", "k", "--passphrase-file", "pass"];
+        match &named(&sandbox)
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>()[..]
+        {
+            ["pass"] => without += 1,
+            ["k", "k.pub", "pass"] => {
+                let shown = sandbox.makoto(&show);
+                shown.ends(0, &[]);
+                assert_eq!(shown.stdout, sandbox.read_text("k.pub"));
+                with += 1;
+            }
+            ["k", "pass"] => {
+                sandbox.makoto(&show).ends(0, &[]);
+            }
+            names => panic!("{names:?}"),
+        }
+        if with > 0 {
+            break;
+        }
+    }
+    assert!(without > 0, "the first is killed before it has begun");
+}
+
+#[test]
+fn a_key_without_its_public_half_is_mended() {
+    let sandbox = with_passphrase();
+    let arguments: Vec<_> = GENERATE.split(' ').chain(["pass"]).collect();
+    sandbox.makoto(&arguments).ends(0, &[]);
+    let public = sandbox.read_text("k.pub");
+    std::fs::remove_file(sandbox.path("k.pub")).expect("removed");
+    let stamp = sandbox.stamp("k");
+    let mend = "`makoto key show k > k.pub`";
+    sandbox
+        .makoto(&arguments)
+        .ends(2, &["its public key is not", mend]);
+    assert_eq!(sandbox.stamp("k"), stamp);
+    let script = "\"$makoto\" key show k --passphrase-file pass > k.pub";
+    finish(&mut sandbox.shell(script), b"").ends(0, &[]);
+    assert_eq!(sandbox.read_text("k.pub"), public);
+}
+
+#[test]
+fn without_space_there_is_no_part_of_a_key() {
+    let sandbox = with_passphrase();
+    let script = format!("trap '' XFSZ; ulimit -f 0; exec \"$makoto\" {GENERATE} pass");
+    finish(&mut sandbox.shell(&script), b"").ends(2, &["cannot write k:"]);
+    assert_eq!(sandbox.names(), ["pass"]);
+    let script = format!("ulimit -f 0; exec \"$makoto\" {GENERATE} pass");
+    assert_eq!(finish(&mut sandbox.shell(&script), b"").status, 128 + 25);
+    assert_eq!(named(&sandbox), ["pass"]);
+    // Two pages: one is full, and the private key takes the other.
+    std::fs::create_dir(sandbox.path("disk")).expect("a folder");
+    let script = format!(
+        "mount -t tmpfs -o size=8k tmpfs disk && cd disk || exit 77
+         dd if=/dev/zero of=filler bs=4k count=1 2>/dev/null
+         $makoto {GENERATE} ../pass; echo status $?
+         rm filler; $makoto key show k --passphrase-file ../pass > k.pub; echo status $?
+         ls -A"
+    );
+    let mut command = sandbox.program("unshare");
+    let command = command.args(["-rm", "sh", "-c", &script]);
+    let ran = finish(command.env("makoto", MAKOTO), b"");
+    if ran.status != 0 && !ran.stdout.contains("status") {
+        return;
+    }
+    assert_eq!(ran.stdout, "status 2\nstatus 0\nk\nk.pub\n", "{ran:?}");
+    ran.ends(
+        0,
+        &[
+            "cannot write k.pub",
+            "k is there and good; `makoto key show k > k.pub`",
+        ],
+    );
+}

@@ -24,6 +24,10 @@ fn workshop() -> Sandbox {
          {request} -keyout signer.key -out signer.pem -subj /O=Acme/CN=signer -CA ca.pem -CAkey ca.key \
            -addext basicConstraints=critical,CA:FALSE -addext keyUsage=critical,digitalSignature \
            -addext extendedKeyUsage=codeSigning -addext subjectAltName=URI:https://acme.example/collectors/1
+         {request} -keyout many.key -out many.pem -subj /O=Acme/CN=many -CA ca.pem -CAkey ca.key \
+           -addext basicConstraints=critical,CA:FALSE -addext keyUsage=critical,digitalSignature \
+           -addext extendedKeyUsage=codeSigning \
+           -addext subjectAltName=URI:https://acme.example/a,email:a@acme.example
          openssl genpkey -algorithm ed25519 -out p.key
          openssl pkey -in p.key -pubout -out p.pub
          cat ca.pem other.pem > mixed.pem"
@@ -160,6 +164,35 @@ fn a_signer_is_allowed_and_comments_stay() {
 }
 
 #[test]
+fn the_defaults_of_the_template_hold_for_all_rules_once_uncommented() {
+    let sandbox = with_policy();
+    std::fs::remove_file(sandbox.path("policy.toml")).expect("removed");
+    sandbox.makoto(&["policy", "init"]).ends(0, &[]);
+    let allow = |name: &str| {
+        let arguments = ["policy", "allow", "--name", name, "--key", "p.pub"];
+        let ran = sandbox.makoto(&[&arguments[..], &["--owner", "p"]].concat());
+        ran.ends(0, &[]);
+    };
+    allow("one");
+    let text = sandbox.read_text("policy.toml");
+    let text = text.replace("# max-age", "max-age");
+    let text = text.replace("# strict = false", "strict = true");
+    sandbox.write("policy.toml", text);
+    allow("two");
+    let told = sandbox.makoto(&["policy", "check", "policy.toml", "--json"]);
+    let told = told.ends(0, &[]).json();
+    for rule in ["rules.0", "rules.1"] {
+        let rule = at(&told, rule);
+        assert_eq!(
+            at(rule, "maxAgeSeconds"),
+            &Json::from(30 * 86_400),
+            "{told}"
+        );
+        assert_eq!(at(rule, "strict"), &Json::from(true), "{told}");
+    }
+}
+
+#[test]
 fn a_signer_that_could_be_anybody_is_not_allowed() {
     let sandbox = with_policy();
     let stamp = sandbox.stamp("policy.toml");
@@ -282,6 +315,34 @@ fn a_signer_is_taken_from_what_it_signed_when_a_person_agrees() {
     sandbox.write("sales.attestation", r#"{"subject":[]}"#);
     allow(&sandbox, &yes).ends(1, &["is not signed", "hint:"]);
     assert_eq!(sandbox.stamp("policy.toml"), before);
+
+    // The data in the place of its attestation.
+    sandbox.write("sales", "a\n1\n");
+    allow(&sandbox, &["--from", "sales"]).ends(2, &["this is data", "--from sales.attestation"]);
+    allow(&sandbox, &["--from", "p.pub"]).ends(2, &["p.pub: ", "hint: name the attestation"]);
+    // What the certificate does not say is not written into the policy.
+    bundle(&sandbox, "signer", Some("signer"));
+    let says = |more: &[&str]| allow(&sandbox, &[&yes[..], more].concat());
+    says(&["--ca", "other"]).ends(1, &["is \"acme\", needed \"other\"", "hint:"]);
+    says(&["--oidc-issuer", "https://i.example"]).ends(1, &["issuer", "https://i.example"]);
+    says(&["--uri", "https://evil.example/x"]).ends(1, &["needed", "https://evil.example/x"]);
+    assert_eq!(sandbox.stamp("policy.toml"), before);
+    says(&["--ca", "acme", "--uri", "https://acme.example/collectors/*"]).ends(0, &[]);
+    let signer = "{ uri = \"https://acme.example/collectors/*\", ca = \"acme\" }";
+    assert!(sandbox.read_text("policy.toml").contains(signer));
+    // Of several names none is taken unasked.
+    let before = sandbox.stamp("policy.toml");
+    bundle(&sandbox, "many", Some("many"));
+    let names = [
+        "uri \"https://acme.example/a\"",
+        "email \"a@acme.example\"",
+        "--email",
+    ];
+    allow(&sandbox, &yes).ends(1, &names);
+    assert_eq!(sandbox.stamp("policy.toml"), before);
+    says(&["--email", "a@acme.example"]).ends(0, &[]);
+    let signer = "{ email = \"a@acme.example\", ca = \"acme\" }";
+    assert!(sandbox.read_text("policy.toml").contains(signer));
 
     let key = ["--key", "p.pub", "--owner", "p"];
     bundle(&sandbox, "signer", None);

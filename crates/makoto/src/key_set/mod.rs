@@ -3,7 +3,8 @@
 //! A key set is bare DSSE with the payload type [`PAYLOAD_TYPE`], signed by a key of the owner
 //! that the verifier has pinned. Where it was found proves nothing, so it may lie anywhere
 //! (FORMATS §5). The payload names the owner's key. When that is another than the pinned one, the
-//! owner has changed it, and both have to sign: a stolen key alone cannot name its own heir.
+//! owner has changed it, and both have to sign. Whoever holds a stolen key can
+//! name an heir of it: policies have to drop a pin that was stolen.
 
 mod draft;
 mod file;
@@ -247,6 +248,18 @@ impl KeySet {
             });
         }
         Ok(set)
+    }
+
+    /// The owner's key that a key set names. Does not verify it: anyone can name any key. A set
+    /// that holds for the key that it names is whole, and whose it is, nobody has said.
+    ///
+    /// # Errors
+    /// [`KeySetError`] when it is no key set.
+    pub fn claimed_owner_key(bytes: &[u8]) -> Result<PublicKey, KeySetError> {
+        let document = Json::parse(bytes, &Limits::DEFAULT).map_err(KeySetError::NotJson)?;
+        let envelope = Envelope::find_typed(&document, PAYLOAD_TYPE).ok_or(KeySetError::NotDsse)?;
+        let envelope = envelope.map_err(KeySetError::Envelope)?;
+        Ok(Self::of(&envelope.unverified_payload)?.owner_key)
     }
 
     /// Reads a payload.

@@ -97,6 +97,76 @@ impl NamePattern {
         }
         reached[name.len()]
     }
+
+    /// Whether there is a name that both match. Takes time that grows with the product of both
+    /// lengths.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let (own, other) = (Part::all(&self.0), Part::all(&other.0));
+        // `meets[n]`: the rest of the own pattern and all after the first n parts of the other
+        // match a common text. Built from the ends.
+        let mut meets = vec![false; other.len() + 1];
+        for at in (0..=own.len()).rev() {
+            let behind = meets.clone();
+            for place in (0..=other.len()).rev() {
+                meets[place] = match (own.get(at), other.get(place)) {
+                    (None, None) => true,
+                    (Some(part), None) => part.is_run() && behind[place],
+                    (None, Some(part)) => part.is_run() && meets[place + 1],
+                    (Some(one), Some(two)) => {
+                        let without_one = one.is_run() && behind[place];
+                        let without_two = two.is_run() && meets[place + 1];
+                        without_one
+                            || without_two
+                            || (one.takes(two) && meets[place + 1])
+                            || (two.takes(one) && behind[place])
+                            || (one == two && behind[place + 1])
+                    }
+                };
+            }
+        }
+        meets[0]
+    }
+}
+
+/// A part of a pattern of names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// This byte.
+    Byte(u8),
+    /// Any run without `/`.
+    Run,
+    /// Any run.
+    AnyRun,
+}
+
+impl Part {
+    fn all(pattern: &str) -> Vec<Self> {
+        let mut rest = pattern.as_bytes();
+        let mut parts = Vec::new();
+        while let Some((first, after)) = rest.split_first() {
+            let (part, after) = match (first, after.split_first()) {
+                (b'*', Some((b'*', after))) => (Self::AnyRun, after),
+                (b'*', _) => (Self::Run, after),
+                (byte, _) => (Self::Byte(*byte), after),
+            };
+            parts.push(part);
+            rest = after;
+        }
+        parts
+    }
+
+    fn is_run(self) -> bool {
+        !matches!(self, Self::Byte(_))
+    }
+
+    /// Whether this run may hold what `other` is.
+    fn takes(self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Run, Self::Byte(byte)) => *byte != b'/',
+            (Self::AnyRun, Self::Byte(_)) => true,
+            _ => false,
+        }
+    }
 }
 
 impl UriPattern {
@@ -336,6 +406,36 @@ impl PlacePattern {
                     && !place.split('/').any(up)
                     && pattern.matches(place.as_bytes())
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_overlap_when_one_name_matches_both() {
+        for (one, other, overlap) in [
+            ("dataset:x", "dataset:x", true),
+            ("dataset:x", "dataset:y", false),
+            ("dataset:*", "dataset:sales_*", true),
+            ("dataset:*", "dataset:a/b", false),
+            ("dataset:**", "dataset:a/b", true),
+            ("*a", "b*", true),
+            ("a*b", "a*c", false),
+            ("a*", "**/b", false),
+            ("a**", "**/b", true),
+            ("a*b", "ab", true),
+            ("a*/c", "ab/*", true),
+            ("*", "a/b", false),
+            ("*x*", "*y*", true),
+            ("*/", "*", false),
+        ] {
+            let parse = |text| NamePattern::parse(text).expect("a pattern");
+            let (one, other) = (parse(one), parse(other));
+            assert_eq!(one.overlaps(&other), overlap, "{one:?} {other:?}");
+            assert_eq!(other.overlaps(&one), overlap, "{other:?} {one:?}");
         }
     }
 }
