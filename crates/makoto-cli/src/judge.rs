@@ -1,7 +1,7 @@
 //! Judging data: by no policy, or by the one that the caller names.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
@@ -46,6 +46,8 @@ pub(crate) struct Judge<'a> {
 struct Court {
     trust: Trust,
     folder: PathBuf,
+    /// The same folder as it is called.
+    called: PathBuf,
 }
 
 impl<'a> Judge<'a> {
@@ -58,12 +60,18 @@ impl<'a> Judge<'a> {
             }
         };
         let court = args.policy.as_deref().map(|policy| {
-            let folder = folder_of(policy);
-            let folder = folder.canonicalize().map_err(|error| {
+            let unreadable = |error: std::io::Error| {
                 Failure::usage(format!("cannot read the policy's folder: {error}"))
-            })?;
+            };
+            let folder = folder_of(policy);
+            let called = std::path::absolute(&folder).map_err(unreadable)?;
+            let folder = folder.canonicalize().map_err(unreadable)?;
             let trust = to_judge_by(policy, &now)?;
-            Ok::<_, Failure>(Court { trust, folder })
+            Ok::<_, Failure>(Court {
+                trust,
+                folder,
+                called: folded(&called),
+            })
         });
         Ok(Self {
             court: court.transpose()?,
@@ -71,6 +79,11 @@ impl<'a> Judge<'a> {
             places: Some(places),
             catalogs: Mutex::default(),
         })
+    }
+
+    /// Whether it judges by a policy.
+    pub(crate) fn has_policy(&self) -> bool {
+        self.court.is_some()
     }
 
     /// One that trusts nobody, and gives L1 at most.
@@ -107,15 +120,31 @@ impl<'a> Judge<'a> {
         evidence: &Evidence,
         asked: &Asked<'_>,
     ) -> Report {
+        self.judge_with(path, candidates, evidence, asked, &[])
+    }
+
+    /// The same, where attestations of inputs may come along as well.
+    pub(crate) fn judge_with(
+        &self,
+        path: &Path,
+        candidates: &Candidates,
+        evidence: &Evidence,
+        asked: &Asked<'_>,
+        further: &[Attestation],
+    ) -> Report {
         let Some(court) = &self.court else {
             return verify(candidates, evidence, asked, self.now.clone());
         };
-        let place = court.place_of(path);
+        let places = court.places_of(path);
         let asked = Asked {
-            path: place.as_deref(),
+            places: &places,
             ..*asked
         };
-        let mut inputs = Inputs { judge: self, path };
+        let mut inputs = Inputs {
+            judge: self,
+            path,
+            further,
+        };
         let now = self.now.clone();
         court
             .trust
@@ -143,26 +172,52 @@ impl<'a> Judge<'a> {
 }
 
 impl Court {
-    /// The data's path as the policy writes it: relative to its folder, or a URL. Of data that
-    /// lies elsewhere, nothing: no rule speaks of it by its path.
-    fn place_of(&self, path: &Path) -> Option<String> {
+    /// The data's places as the policy writes them: relative to its folder, or a URL. Data that is
+    /// reached by a link has two, as it is called and where it lies, and the rules for both count:
+    /// who puts a link chooses where it leads. Of data that lies elsewhere, none: no rule speaks of
+    /// it by its path.
+    fn places_of(&self, path: &Path) -> Vec<String> {
         // Standard input is nowhere, whatever a file is called.
         if path == Path::new("-") {
-            return None;
+            return Vec::new();
         }
         if object::is_url(path) {
-            return path.to_str().map(str::to_owned);
+            return path.to_str().map(str::to_owned).into_iter().collect();
         }
-        let place = path.canonicalize().ok()?;
-        let place = place.strip_prefix(&self.folder).ok()?;
-        place.to_str().map(str::to_owned)
+        let called = std::path::absolute(path).map(|path| folded(&path)).ok();
+        let lies = path.canonicalize().ok();
+        let mut places = Vec::new();
+        for path in called.iter().chain(&lies) {
+            for folder in [&self.called, &self.folder] {
+                let place = path.strip_prefix(folder).ok().and_then(Path::to_str);
+                if let Some(place) = place.filter(|place| !places.iter().any(|one| one == place)) {
+                    places.push(place.to_owned());
+                }
+            }
+        }
+        places
     }
+}
+
+/// A path without `.` and `..`, as it is written.
+fn folded(path: &Path) -> PathBuf {
+    let mut folded = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(folded.pop()),
+            part => folded.push(part),
+        }
+    }
+    folded
 }
 
 /// The attestations of inputs, looked for when a statement has any.
 struct Inputs<'a> {
     judge: &'a Judge<'a>,
     path: &'a Path,
+    /// Those that came along.
+    further: &'a [Attestation],
 }
 
 impl Attestations for Inputs<'_> {
@@ -177,6 +232,8 @@ impl Attestations for Inputs<'_> {
             all.insert(0, found.attestation);
             all
         });
-        Ok(all.unwrap_or_default())
+        let mut all = all.unwrap_or_default();
+        all.extend(self.further.iter().filter(|one| one.id == *id).cloned());
+        Ok(all)
     }
 }

@@ -80,8 +80,6 @@ pub(crate) struct Times {
 #[derive(Debug)]
 pub(crate) struct Signed {
     envelope: Envelope,
-    /// When the statement says that it was done.
-    claimed: Option<DateTime>,
 }
 
 impl SigningArgs {
@@ -242,9 +240,7 @@ impl Signing {
             let leaf = self.certificate.iter().map(|leaf| leaf.der().to_vec());
             signature.certificates = leaf.collect();
         }
-        let (read, _) = Statement::read(statement.clone(), Level::L1);
-        let claimed = read.as_ref().and_then(Statement::claimed_time).cloned();
-        Ok(Signed { envelope, claimed })
+        Ok(Signed { envelope })
     }
 
     /// Adds the time of each authority. With one that fails, or that does not agree with what was
@@ -252,39 +248,9 @@ impl Signing {
     pub(crate) fn stamp(&self, mut signed: Signed) -> Result<Signed, Failure> {
         for signature in &mut signed.envelope.unverified_signatures {
             signature.tokens = self.times.stamp(&signature.bytes)?;
-            for token in &signature.tokens {
-                let Some(time) = self.times.time(token, &signature.bytes) else {
-                    continue;
-                };
-                self.refuse_time(&time, signed.claimed.as_ref())?;
-            }
         }
+        self.times.refuse_disagreeing(&signed.envelope)?;
         Ok(signed)
-    }
-
-    /// Refuses a time at which the certificate did not count, or that is before what the statement
-    /// says was done (L2.P.7): no verifier would accept them together.
-    fn refuse_time(&self, time: &DateTime, claimed: Option<&DateTime>) -> Result<(), Failure> {
-        if let Some(leaf) = &self.certificate
-            && (time < leaf.not_before() || leaf.not_after() < time)
-        {
-            let (from, to) = (leaf.not_before(), leaf.not_after());
-            return Err(Failure::contradiction(format!(
-                "the timestamp authority says {time}, and the certificate is valid from {from} to {to} (L2.V.3)"
-            ))
-            .hint("nothing was written; get a certificate that is valid now"));
-        }
-        let Some(claimed) = claimed else {
-            return Ok(());
-        };
-        let early = claimed.unix_seconds() - time.unix_seconds();
-        match u64::try_from(early) {
-            Ok(early) if early > CLOCK_SKEW.get() => Err(Failure::contradiction(format!(
-                "the statement says {claimed}, and the timestamp authority {time}: signed before it happened, by more than the {CLOCK_SKEW} that clocks may differ (L2.P.7)"
-            ))
-            .hint("nothing was written; set the clock, or give the time at which it was done")),
-            _ => Ok(()),
-        }
     }
 
     /// The level that must be reached.
@@ -299,13 +265,18 @@ impl Signing {
         Ok(())
     }
 
+    /// Refuses a document of this signer's whose times do not agree with what was signed.
+    pub(crate) fn refuse_disagreeing(&self, document: &[u8]) -> Result<(), Failure> {
+        match envelope_of(document) {
+            Some(envelope) => self.times.refuse_disagreeing(&envelope),
+            None => Ok(()),
+        }
+    }
+
     /// Whether this signer made the signature of `document`, as it would make it now: with this
     /// certificate, and a good time for each authority.
     pub(crate) fn made(&self, document: &[u8]) -> bool {
-        let Ok(value) = Json::parse(document, &Limits::DEFAULT) else {
-            return false;
-        };
-        let Some(Ok(envelope)) = Envelope::find(&value) else {
+        let Some(envelope) = envelope_of(document) else {
             return false;
         };
         let keys = [self.key.public_key().clone()];
@@ -361,6 +332,24 @@ impl Times {
     pub(crate) fn stamp(&self, signature: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
         let ask = |tsa: &Tsa| tsa.stamp(signature, self.trust()).map_err(refused);
         self.tsas.iter().map(ask).collect()
+    }
+
+    /// Refuses a time at which the signer's certificate did not count, or that is before what the
+    /// statement says was done (L2.P.7): no verifier would accept them together.
+    pub(crate) fn refuse_disagreeing(&self, envelope: &Envelope) -> Result<(), Failure> {
+        let statement = Json::parse(&envelope.unverified_payload, &Limits::DEFAULT).ok();
+        let statement = statement.and_then(|value| Statement::read(value, Level::L1).0);
+        let claimed = statement.as_ref().and_then(Statement::claimed_time);
+        for signature in &envelope.unverified_signatures {
+            let leaf = signature.certificates.first();
+            let leaf = leaf.and_then(|der| Certificate::from_der(der).ok());
+            for token in &signature.tokens {
+                if let Some(time) = self.time(token, &signature.bytes) {
+                    refuse_time(&time, leaf.as_ref(), claimed)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Who made a good token: the authority in the trusted root, or without one the certificate
@@ -428,6 +417,39 @@ impl fmt::Display for Signing {
             (count, Some(_)) => write!(f, ", {count} timestamp(s)"),
             (count, None) => write!(f, ", {count} timestamp(s) of unknown authorities"),
         }
+    }
+}
+
+/// The envelope in a document, if it is one.
+pub(crate) fn envelope_of(document: &[u8]) -> Option<Envelope> {
+    let value = Json::parse(document, &Limits::DEFAULT).ok()?;
+    Envelope::find(&value)?.ok()
+}
+
+fn refuse_time(
+    time: &DateTime,
+    leaf: Option<&Certificate>,
+    claimed: Option<&DateTime>,
+) -> Result<(), Failure> {
+    if let Some(leaf) = leaf
+        && (time < leaf.not_before() || leaf.not_after() < time)
+    {
+        let (from, to) = (leaf.not_before(), leaf.not_after());
+        return Err(Failure::contradiction(format!(
+            "the timestamp authority says {time}, and the certificate is valid from {from} to {to} (L2.V.3)"
+        ))
+        .hint("nothing was written; get a certificate that is valid now"));
+    }
+    let Some(claimed) = claimed else {
+        return Ok(());
+    };
+    let early = claimed.unix_seconds() - time.unix_seconds();
+    match u64::try_from(early) {
+        Ok(early) if early > CLOCK_SKEW.get() => Err(Failure::contradiction(format!(
+            "the statement says {claimed}, and the timestamp authority {time}: signed before it happened, by more than the {CLOCK_SKEW} that clocks may differ (L2.P.7)"
+        ))
+        .hint("nothing was written; set the clock, or give the time at which it was done")),
+        _ => Ok(()),
     }
 }
 

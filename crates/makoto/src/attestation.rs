@@ -44,6 +44,9 @@ pub enum AttestationError {
     /// The payload of an envelope is not JSON.
     #[error("payload of the envelope: {0}")]
     Payload(ReadError),
+    /// Its lines together hold more than a reader takes on.
+    #[error("the lines of the attestation file hold more than {0} values together")]
+    TooMany(usize),
 }
 
 impl Attestation {
@@ -169,6 +172,8 @@ impl Attestation {
 
     fn parse_lines(bytes: &[u8]) -> Result<Vec<(&[u8], Self)>, AttestationError> {
         let lines = bytes.split(|byte| *byte == b'\n').enumerate();
+        let most = Limits::DEFAULT.sidecar_values;
+        let mut values = 0;
         lines
             .filter(|(_, line)| !line.iter().all(u8::is_ascii_whitespace))
             .map(|(index, line)| {
@@ -176,6 +181,10 @@ impl Attestation {
                     line: index + 1,
                     error: Box::new(error),
                 })?;
+                values += attestation.statement.count();
+                if values > most {
+                    return Err(AttestationError::TooMany(most));
+                }
                 Ok((line.trim_ascii(), attestation))
             })
             .collect()

@@ -60,6 +60,18 @@ pub enum ChainError {
     /// No authority of the trusted root issued it, nor one of those that came along.
     #[error("certificate of {0:?} was issued by none of the authorities in the trusted root")]
     UnknownAuthority(String),
+    /// Certificates that came along lead to several authorities, and nobody says which is meant.
+    #[error(
+        "certificate of {subject:?} leads to the authorities {:?} and {:?} by what came along with it",
+        authorities[0],
+        authorities[1]
+    )]
+    Ambiguous {
+        /// Subject of the certificate.
+        subject: String,
+        /// Ids of two of them.
+        authorities: [String; 2],
+    },
     /// The authority is in the trusted root, but not for this time.
     #[error("authority {authority:?} is not trusted at {time} by the trusted root")]
     AuthorityNotTrustedThen {
@@ -137,11 +149,11 @@ pub enum ChainError {
 
 /// Finds the authority that `leaf` chains to at `time`.
 ///
-/// An authority is the lowest certificate of its chain, and the path must run through that one;
-/// certificates that came `along` are accepted below it. Of several authorities the one with the
-/// longest chain of its own is meant, trusted at the time or not. So nobody but the trusted root
-/// decides whose a certificate is: what comes along can complete a path, but not move it to
-/// another authority above the same anchor (attacks 90 and 92).
+/// An authority is the lowest certificate of its chain, and the path must run through that one. Of
+/// several authorities the one with the longest chain of its own is meant, trusted at the time or
+/// not. Certificates that came `along`, which nobody has signed, complete a path where the trusted
+/// root has none, and then to one authority alone: they move nobody to another, whatever
+/// authorities have certified of each other (attacks 90 and 92).
 pub(crate) fn verify<'a>(
     leaf: &Certificate,
     along: &[Certificate],
@@ -152,6 +164,47 @@ pub(crate) fn verify<'a>(
     if along.len() > Limits::DEFAULT.chain_certificates {
         return Err(ChainError::TooMany(along.len()));
     }
+    let closest = match by_own_chain(leaf, &[], authorities, time, purpose)? {
+        Reached::Authority(authority) => return Ok(authority),
+        Reached::None(closest) if along.is_empty() => return Err(closest),
+        Reached::None(closest) => closest,
+    };
+    let along = few_of_each_name(along);
+    match by_own_chain(leaf, &along, authorities, time, purpose)? {
+        Reached::Authority(authority) => {
+            let fits = |other: &&Authority| {
+                let reached =
+                    by_own_chain(leaf, &along, std::slice::from_ref(*other), time, purpose);
+                other.id() != authority.id() && !matches!(reached, Ok(Reached::None(_)))
+            };
+            match authorities.iter().find(fits) {
+                Some(other) => Err(ChainError::Ambiguous {
+                    subject: leaf.subject(),
+                    authorities: [authority.id().to_owned(), other.id().to_owned()],
+                }),
+                None => Ok(authority),
+            }
+        }
+        Reached::None(ChainError::UnknownAuthority(_)) => Err(closest),
+        Reached::None(closer) => Err(closer),
+    }
+}
+
+/// What a search for an authority came to.
+enum Reached<'a> {
+    Authority(&'a Authority),
+    /// None, and the reason that comes closest.
+    None(ChainError),
+}
+
+/// The authority that is trusted at `time` among those with the longest chain that fits.
+fn by_own_chain<'a>(
+    leaf: &Certificate,
+    along: &[Certificate],
+    authorities: &'a [Authority],
+    time: &DateTime,
+    purpose: Purpose,
+) -> Result<Reached<'a>, ChainError> {
     let mut closest = ChainError::UnknownAuthority(leaf.subject());
     let mut found = Vec::new();
     for authority in authorities {
@@ -159,23 +212,40 @@ pub(crate) fn verify<'a>(
             continue;
         };
         match verify_to(leaf, along, &below, anchor, time, purpose) {
-            Ok(()) => found.push(authority),
+            Ok(()) => found.push((below.len(), authority)),
             Err(ChainError::UnknownAuthority(_)) => {}
             Err(error) => closest = error,
         }
     }
-    let own_length = |authority: &Authority| authority.chain().map_or(0, |(below, _)| below.len());
-    let Some(longest) = found.iter().map(|one| own_length(one)).max() else {
-        return Err(closest);
+    let Some(longest) = found.iter().map(|(length, _)| *length).max() else {
+        return Ok(Reached::None(closest));
     };
-    found.retain(|one| own_length(one) == longest);
-    let trusted = found.iter().find(|one| one.is_trusted_at(time));
-    trusted
-        .copied()
-        .ok_or_else(|| ChainError::AuthorityNotTrustedThen {
-            authority: found[0].id().to_owned(),
+    found.retain(|(length, _)| *length == longest);
+    let trusted = found.iter().find(|(_, one)| one.is_trusted_at(time));
+    match trusted {
+        Some((_, authority)) => Ok(Reached::Authority(authority)),
+        None => Err(ChainError::AuthorityNotTrustedThen {
+            authority: found[0].1.id().to_owned(),
             time: time.to_string(),
-        })
+        }),
+    }
+}
+
+/// At most two certificates of each name, as two authorities that certified one another have. With
+/// more, the paths to be tried multiply.
+fn few_of_each_name(along: &[Certificate]) -> Vec<Certificate> {
+    const MOST: usize = 2;
+    let mut kept: Vec<Certificate> = Vec::new();
+    for one in along {
+        let subject = &one.fields().subject;
+        let same = kept
+            .iter()
+            .filter(|other| other.fields().subject == *subject);
+        if same.count() < MOST {
+            kept.push(one.clone());
+        }
+    }
+    kept
 }
 
 /// Checks that `leaf` was issued by the first of the certificates `above` it, that one by the next,
@@ -200,8 +270,10 @@ fn verify_to(
     time: &DateTime,
     purpose: Purpose,
 ) -> Result<(), ChainError> {
-    let unknown = || ChainError::UnknownAuthority(leaf.subject());
-    let seconds = u64::try_from(time.unix_seconds()).map_err(|_| unknown())?;
+    let seconds = u64::try_from(time.unix_seconds()).map_err(|_| ChainError::NotYetValid {
+        time: time.to_string(),
+        not_before: leaf.not_before().to_string(),
+    })?;
     let anchor_der = CertificateDer::from(anchor.der());
     let anchors = [anchor_from_trusted_cert(&anchor_der).map_err(|error| tell(error, leaf))?];
     let leaf_der = CertificateDer::from(leaf.der());

@@ -28,6 +28,9 @@ pub struct Limits {
     pub signature_attempts: u64,
     /// Bytes of an attestation file, which may hold several statements as JSON Lines.
     pub sidecar_bytes: usize,
+    /// Values in all lines of an attestation file. Statements have one in twenty bytes or more; a file
+    /// of `[[],[],…` takes twenty times its size in memory.
+    pub sidecar_values: usize,
     /// Bytes of one record. A longer one is almost always a wrong format or a missing
     /// line end, and a record is held in memory whole.
     pub record_bytes: usize,
@@ -158,6 +161,7 @@ impl Limits {
         authenticated_statements: 256,
         signature_attempts: 32_768,
         sidecar_bytes: 64 << 20,
+        sidecar_values: 4_000_000,
         record_bytes: 16 << 20,
         in_flight_bytes: 12 << 20,
         inflation_ratio: 200,

@@ -127,7 +127,7 @@ impl Pack {
             asked: Asked {
                 level: None,
                 name: None,
-                path: None,
+                places: &[],
             },
             member: None,
         };

@@ -7,11 +7,12 @@ use makoto::attestation::Attestation;
 use makoto::datetime::DateTime;
 use makoto::digest::Digest;
 use makoto::json::Json;
+use makoto::limits::Limits;
 use makoto::record::{RecordError, Records, Settings};
 use makoto::report::{Check, Outcome, Report, Verdict};
 use makoto::validate::refusal;
 use makoto::verify::{Asked, Candidates, Evidence, FileEvidence, FolderEvidence};
-use makoto_data::{ATTESTATION, Dataset, Package, PackageError, attestation_path};
+use makoto_data::{ATTESTATION, Dataset, Package, PackageError, attestation_path, further_name};
 
 use crate::failure::Failure;
 use crate::judge::Judge;
@@ -81,6 +82,7 @@ pub(crate) fn judge_open(
             now.clone(),
         ))));
     }
+    let (further, strange) = further(package)?;
     let candidates = Candidates::read(attestations.clone());
     let bar = Bar::reading(package.path());
     let progress = |bytes| bar.add(bytes);
@@ -106,13 +108,41 @@ pub(crate) fn judge_open(
                 &sha256,
                 now,
             ),
-            _ => judge.judge(package.path(), &candidates, &evidence, &asked.asked),
+            _ => judge.judge_with(
+                package.path(),
+                &candidates,
+                &evidence,
+                &asked.asked,
+                &further,
+            ),
         };
         judged.push((dataset.name().to_owned(), report));
     }
     package.refuse_changed()?;
-    let further = package.further().len();
-    Ok(Ok(Judged::of(judged, further, now)))
+    Ok(Ok(Judged::of(judged, further.len(), strange, now)))
+}
+
+/// The further statements of a package, and the members beside them that are none. These decide
+/// nothing; that they are there is told.
+fn further(package: &Package) -> Result<(Vec<Attestation>, Vec<Check>), PackageError> {
+    let (mut all, mut strange) = (Vec::new(), Vec::new());
+    let mut left = Limits::DEFAULT.sidecar_bytes;
+    for name in package.further() {
+        let document = package.document(&name)?;
+        left = left.checked_sub(document.len()).ok_or_else(|| {
+            let limit = Limits::DEFAULT.sidecar_bytes;
+            PackageError::Budget(format!("has further statements of more than {limit} bytes"))
+        })?;
+        let is_named = |one: &Attestation| further_name(&one.id) == name;
+        match Attestation::parse_file(&document) {
+            Ok(further) if further.iter().all(is_named) => all.extend(further),
+            _ => {
+                let message = "is not the attestation that its name says, and proves nothing";
+                strange.push(Check::new("V1", Outcome::Warn, &name, message));
+            }
+        }
+    }
+    Ok((all, strange))
 }
 
 fn uncovered(what: &str, sha256: &Digest, now: &DateTime) -> Report {
@@ -218,7 +248,12 @@ impl Judged {
     }
 
     /// The verdict on all: as good as the worst.
-    fn of(datasets: Vec<(String, Report)>, further: usize, now: &DateTime) -> Self {
+    fn of(
+        datasets: Vec<(String, Report)>,
+        further: usize,
+        strange: Vec<Check>,
+        now: &DateTime,
+    ) -> Self {
         let message = format!("the package has one {ATTESTATION}");
         let mut checks = vec![Check::new("V1", Outcome::Pass, ATTESTATION, message)];
         for (name, report) in &datasets {
@@ -229,7 +264,7 @@ impl Judged {
         }
         if further > 0 {
             let message =
-                format!("{further} further statement(s) in the package were not looked at");
+                format!("{further} further statement(s) came along, for inputs that refer to them");
             checks.push(Check::new(
                 "L2.V.9",
                 Outcome::Skip,
@@ -237,6 +272,7 @@ impl Judged {
                 message,
             ));
         }
+        checks.extend(strange);
         let mut report = Report::from_checks(checks, now.clone());
         let has = |verdict| datasets.iter().any(|(_, report)| report.verdict == verdict);
         report.verdict = match (has(Verdict::Fail), has(Verdict::Unknown)) {

@@ -4,7 +4,6 @@ use clap::Args;
 use makoto::attestation::Attestation;
 use makoto::canonical::to_canonical;
 use makoto::digest::Digest;
-use makoto::envelope::Envelope;
 use makoto::json::Json;
 use makoto::limits::Limits;
 use makoto::report::Level;
@@ -14,7 +13,7 @@ use super::Output;
 use super::store::{InStore, StoreArgs};
 use crate::failure::Failure;
 use crate::screen::{self, Plain};
-use crate::signing::SigningArgs;
+use crate::signing::{SigningArgs, envelope_of};
 
 /// Sign a statement that is there
 ///
@@ -73,9 +72,10 @@ impl Sign {
         })?;
         self.store.rehearse(&[])?;
         let id = format!("sha256:{}", Digest::of(&payload));
-        if bundles.iter().any(|bundle| signing.made(bundle)) {
+        if let Some(bundle) = bundles.iter().find(|bundle| signing.made(bundle)) {
             // What would be refused now is refused, whoever signed it before.
             signing.check(&statement)?;
+            signing.refuse_disagreeing(bundle)?;
             let file = before.as_deref().unwrap_or_default();
             keep((out, file), &id, "unchanged", &self.store, output)?;
             return Ok(0);
@@ -118,9 +118,11 @@ impl Sign {
         let mut found: Option<(Vec<u8>, Json)> = None;
         for (document, attestation) in &documents {
             let payload = match attestation.unverified_signatures() {
-                Some(_) => payload_of(document).ok_or_else(|| {
-                    Failure::contradiction(format!("{} has no payload", shown(&self.statement)))
-                })?,
+                Some(_) => envelope_of(document)
+                    .map(|one| one.unverified_payload)
+                    .ok_or_else(|| {
+                        Failure::contradiction(format!("{} has no payload", shown(&self.statement)))
+                    })?,
                 // All of the file, its last line end too: what is signed is what is there.
                 None if documents.len() == 1 => file.to_vec(),
                 None => document.to_vec(),
@@ -179,12 +181,6 @@ fn bundles<'f>(path: &Path, file: Option<&'f [u8]>, id: &Digest) -> Result<Vec<&
     }
     let signed = documents.iter().filter(|(_, one)| !is_bare(one));
     Ok(signed.map(|(document, _)| *document).collect())
-}
-
-fn payload_of(document: &[u8]) -> Option<Vec<u8>> {
-    let value = Json::parse(document, &Limits::DEFAULT).ok()?;
-    let envelope = Envelope::find(&value)?.ok()?;
-    Some(envelope.unverified_payload)
 }
 
 fn shown(path: &Path) -> String {

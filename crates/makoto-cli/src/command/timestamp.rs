@@ -2,8 +2,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 use makoto::attestation::Attestation;
-use makoto::envelope::Envelope;
-use makoto::json::Json;
 use makoto::limits::Limits;
 use makoto_data::Sidecar;
 
@@ -12,7 +10,7 @@ use super::sign::keep;
 use super::store::StoreArgs;
 use crate::failure::Failure;
 use crate::screen::Plain;
-use crate::signing::TimeArgs;
+use crate::signing::{TimeArgs, envelope_of};
 
 /// Add the time to signatures that are there
 ///
@@ -57,7 +55,7 @@ impl TimestampCommand {
         })?;
         let (mut lines, mut added) = (Vec::new(), false);
         for (document, _) in &documents {
-            let mut envelope = envelope(document).ok_or_else(|| {
+            let mut envelope = envelope_of(document).ok_or_else(|| {
                 Failure::contradiction(format!("{shown} has a statement that is not signed"))
                     .hint("sign it with `makoto sign`")
             })?;
@@ -78,6 +76,7 @@ impl TimestampCommand {
             }
             added = true;
             signature.tokens.extend(new);
+            times.refuse_disagreeing(&envelope)?;
             let bundle = envelope.to_bundle().map_err(|error| Failure::of(&error))?;
             lines.push(bundle.to_string().into_bytes());
         }
@@ -110,9 +109,4 @@ impl TimestampCommand {
         keep((&self.bundle, &after), &id, word, &self.store, output)?;
         Ok(0)
     }
-}
-
-fn envelope(document: &[u8]) -> Option<Envelope> {
-    let value = Json::parse(document, &Limits::DEFAULT).ok()?;
-    Envelope::find(&value)?.ok()
 }

@@ -196,6 +196,12 @@ impl Verify {
     }
 }
 
+/// Whether a file is called a ZIP file.
+fn is_zip(path: &Path) -> bool {
+    let end = path.extension();
+    end.is_some_and(|end| end.eq_ignore_ascii_case("zip"))
+}
+
 /// What came of one verification.
 enum Told {
     Package(Box<Judged>),
@@ -258,7 +264,18 @@ impl Verification<'_> {
     fn as_package(&self) -> Result<Option<Judged>, Failure> {
         let is_candidate =
             self.asks.attestation.is_none() && !self.is_elsewhere() && self.data.is_file();
+        // Whoever verifies data by a policy and then reads it must not be handed a package in its
+        // place, in which other bytes are attested than those that it is read as.
+        let may_be = !self.judge.has_policy() || self.asks.member.is_some() || is_zip(self.data);
         if !is_candidate || !is_package(self.data)? {
+            return Ok(None);
+        }
+        if !may_be {
+            let shown = self.data.to_string_lossy();
+            screen::note(format!(
+                "note: {} looks like a package; by a policy, only a file called .zip is taken for one, or with --member",
+                Plain(&shown)
+            ));
             return Ok(None);
         }
         let stores = self.asks.places.stores().catalog()?;
@@ -287,7 +304,7 @@ impl Verification<'_> {
         Asked {
             level: self.asks.level.map(Into::into),
             name: name.as_deref(),
-            path: None,
+            places: &[],
         }
     }
 

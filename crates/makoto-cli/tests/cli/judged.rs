@@ -1,6 +1,7 @@
 //! `makoto verify --policy`: real certificates, keys and timestamps by openssl, judged by the
 //! command.
 
+use std::os::unix::fs::symlink;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use makoto::envelope::{Envelope, PAYLOAD_TYPE};
@@ -191,6 +192,143 @@ fn attack_88_trust_that_comes_in_a_package_or_beside_the_data_changes_no_verdict
     let (status, report) = sandbox.verify("orders.zip", &BY);
     assert_eq!((status, text(&report, "verdict")), (1, "fail"), "{report}");
     assert_eq!(at(&report, "level"), &Json::Null);
+}
+
+/// Rules by place: `strict/` for the collector, `lax/` for the other.
+const PLACES: &str = r#"version = 1
+trusted-root = "trust/trusted_root.json"
+
+[[dataset]]
+name = "dataset:strict"
+paths = ["strict/*"]
+require = "L2"
+signers = [{ uri = "https://acme.example/collectors/1", ca = "acme" }]
+
+[[dataset]]
+name = "dataset:lax"
+paths = ["lax/*", "linked/*"]
+require = "L2"
+signers = [{ uri = "https://acme.example/collectors/2", ca = "acme" }]
+"#;
+
+/// Data of `name`, attested and signed in its folder.
+fn placed(sandbox: &Sandbox, data: &str, name: &str, signer: &str, collector: &str) {
+    sandbox.write(data, format!("id,v\n1,{name}\n"));
+    let by = [
+        "--source",
+        "https://erp.acme.example/x",
+        "--collector",
+        collector,
+    ];
+    let attest = ["attest", "origin", data, "--name", name];
+    sandbox.makoto(&[&attest, &by[..]].concat()).ends(0, &[]);
+    sign(sandbox, data, signer);
+}
+
+#[test]
+fn attack_87_a_link_does_not_choose_the_rule() {
+    let sandbox = Sandbox::new();
+    trust(&sandbox, "trust");
+    sandbox.write("policy.toml", PLACES);
+    let other = "https://acme.example/collectors/2";
+    placed(
+        &sandbox,
+        "strict/a.csv",
+        "dataset:strict",
+        "collector",
+        COLLECTOR,
+    );
+    placed(&sandbox, "lax/x.csv", "dataset:lax", "other", other);
+    let by = ["--policy", "policy.toml"];
+    passes(&sandbox.verify("strict/a.csv", &by));
+    passes(&sandbox.verify("lax/x.csv", &by));
+    // The file by a link, with its own good attestation beside it.
+    symlink("../lax/x.csv", sandbox.path("strict/x.csv")).expect("a link");
+    sandbox.write(
+        "strict/x.csv.attestation",
+        sandbox.read("lax/x.csv.attestation"),
+    );
+    fails(
+        &sandbox.verify("strict/x.csv", &by),
+        &["L2.V.4", "dataset:strict"],
+    );
+    fails(
+        &sandbox.verify("lax/../strict/x.csv", &by),
+        &["L2.V.4", "dataset:strict"],
+    );
+    // The folder by a link, which the lax rule is for, and the strict one for what it leads to.
+    symlink("strict", sandbox.path("linked")).expect("a link");
+    fails(&sandbox.verify("linked/a.csv", &by), &["L2.V.4"]);
+    passes(&sandbox.verify("lax/x.csv", &by));
+}
+
+#[test]
+fn attack_87_a_package_in_the_place_of_the_data_is_no_data() {
+    let sandbox = signed();
+    sandbox
+        .makoto(&["pack", "data/orders.csv", "--output", "orders.zip"])
+        .ends(0, &[]);
+    passes(&sandbox.verify("orders.zip", &BY));
+    let named = ["--as", "dataset:orders"];
+    passes(&sandbox.verify("orders.zip", &[&BY[..], &named].concat()));
+    // Whoever is sure of the verdict reads the file as a table.
+    sandbox.write("got/orders.csv", sandbox.read("orders.zip"));
+    fails(
+        &sandbox.verify("got/orders.csv", &[&BY[..], &named].concat()),
+        &["V1"],
+    );
+    let batch = [&["verify", "got/*.csv"], &BY[..]].concat();
+    sandbox.makoto(&batch).ends(1, &["looks like a package"]);
+    passes(&sandbox.verify(
+        "got/orders.csv",
+        &[&BY[..], &["--member", "orders.csv"]].concat(),
+    ));
+}
+
+#[test]
+fn what_comes_along_in_a_package_is_an_attestation_or_proves_nothing() {
+    let sandbox = signed();
+    sandbox.write("data/clean.csv", "id,total\n1,9.50\n");
+    let step = [
+        "attest",
+        "transform",
+        "data/clean.csv",
+        "--input",
+        "data/orders.csv",
+    ];
+    let times = [
+        "--started",
+        "2026-11-01T08:00:00Z",
+        "--finished",
+        "2026-11-01T08:00:00Z",
+    ];
+    let by = ["--executor", COLLECTOR];
+    sandbox
+        .makoto(&[&step[..], &by, &times].concat())
+        .ends(0, &[]);
+    sign(&sandbox, "data/clean.csv", "collector");
+    sandbox
+        .makoto(&["pack", "data/clean.csv", "--output", "all.zip"])
+        .ends(0, &[]);
+    // The attestation of its input came along, and is all there is.
+    std::fs::remove_dir_all(sandbox.path("data")).expect("removed");
+    let verified = sandbox.verify("all.zip", &BY);
+    passes(&verified);
+    assert_eq!(text(&verified.1, "lineageLevel"), "L2");
+    let add = "import sys, zipfile\n\
+        with zipfile.ZipFile('all.zip', 'a') as package:\n\
+        \x20   package.writestr('attestations/%s.json' % ('0' * 64), sys.argv[1])\n";
+    let good = sandbox.read("all.zip");
+    for hidden in ["id,v\n1,EVIL\n", "{\"_type\":\"x\"}"] {
+        sandbox.write("all.zip", &good);
+        let mut command = sandbox.program("python3");
+        let added = crate::sandbox::finish(command.args(["-c", add, hidden]), b"");
+        assert_eq!(added.status, 0, "{added:?}");
+        let verified = sandbox.verify("all.zip", &BY);
+        passes(&verified);
+        let told = ["V1", "attestations/000", "proves nothing"];
+        assert!(has_check(&verified.1, "warn", &told), "{}", verified.1);
+    }
 }
 
 #[test]

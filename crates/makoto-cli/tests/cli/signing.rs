@@ -352,6 +352,20 @@ fn nothing_is_written_that_was_signed_before_it_happened() {
 }
 
 #[test]
+fn a_time_that_comes_later_agrees_with_what_was_signed_or_is_not_added() {
+    let (sandbox, authorities) = certified();
+    let tsa = authorities.serve(Answer::Honest);
+    let when = ["--collected-at", &time_in(900), "--collector", COLLECTOR];
+    origin(&sandbox, &[&SIGNER[..], &when].concat()).ends(0, &[]);
+    let before = sandbox.read("orders.csv.attestation");
+    let stamped = ["--tsa", &tsa, "--trusted-root", "root.json"];
+    let timestamp = ["timestamp", "orders.csv.attestation"];
+    let ran = sandbox.makoto(&[&timestamp, &stamped[..]].concat());
+    ran.ends(1, &["before it happened", "L2.P.7"]);
+    assert_eq!(sandbox.read("orders.csv.attestation"), before);
+}
+
+#[test]
 fn sign_asks_for_what_a_verifier_will_ask_for_when_it_asks_for_the_time() {
     let (sandbox, authorities) = certified();
     let tsa = authorities.serve(Answer::Honest);

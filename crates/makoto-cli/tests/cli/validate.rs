@@ -262,6 +262,17 @@ fn a_document_with_too_many_values_is_refused_with_bounded_memory() {
     assert!(peak < 256 << 10, "{peak} KiB");
 }
 
+#[test]
+fn many_lines_of_too_many_values_are_refused_with_bounded_memory() {
+    let sandbox = orders();
+    let line = format!("{{\"a\":[{}0]}}\n", "[],".repeat(990_000));
+    sandbox.write("orders.csv.attestation", line.repeat(22));
+    let (ran, peak) = measured(&sandbox, &["verify", "orders.csv", "--json"]);
+    assert_eq!(ran.status, 2, "{ran:?}");
+    assert!(ran.stdout.contains("more than"), "{ran:?}");
+    assert!(peak < 512 << 10, "{peak} KiB");
+}
+
 /// A good statement with white space after it, up to this many bytes more.
 fn padded(sandbox: &Sandbox, name: &str, bytes: usize) {
     let good = sandbox.read_text("orders.csv.attestation");

@@ -41,6 +41,20 @@ pub enum Json {
 pub struct Number(String);
 
 impl Json {
+    /// How many values it holds, itself among them.
+    pub(crate) fn count(&self) -> usize {
+        match self {
+            Self::Array(items) => 1 + items.iter().map(Self::count).sum::<usize>(),
+            Self::Object(members) => {
+                1 + members
+                    .iter()
+                    .map(|(_, value)| value.count())
+                    .sum::<usize>()
+            }
+            _ => 1,
+        }
+    }
+
     /// Reads exactly one JSON document.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ pub use untrusted::Untrusted;
 
 use crate::chain::{self, ChainError, Purpose};
 use crate::datetime::DateTime;
+use crate::digest::Digest;
 use crate::limits::Limits;
 use crate::trusted_root::{Authority, TrustedRoot};
 use asn1::TstInfo;
@@ -34,6 +35,7 @@ pub struct Timestamp {
     time: DateTime,
     authority: String,
     operator: Option<String>,
+    key: Digest,
     serial: String,
     policy: String,
     accuracy_micros: Option<u64>,
@@ -135,6 +137,7 @@ impl Timestamp {
             time,
             authority: authority.id().to_owned(),
             operator: operator.map(|operator| operator.as_str().to_owned()),
+            key: certificate.spki_digest(),
             serial: hex(info.serial_number.as_bytes()),
             policy: info.policy.to_string(),
             accuracy_micros: accuracy(&info)?,
@@ -157,6 +160,11 @@ impl Timestamp {
     /// (trusted roots of v0.1) can only be counted as one.
     pub fn operator(&self) -> Option<&str> {
         self.operator.as_deref()
+    }
+
+    /// SHA-256 of the public key that made the token (SubjectPublicKeyInfo in DER).
+    pub fn key(&self) -> &Digest {
+        &self.key
     }
 
     /// Serial number of the token at its authority, in hex.

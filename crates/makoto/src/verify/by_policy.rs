@@ -32,17 +32,17 @@ impl Trust {
         now: DateTime,
     ) -> Report {
         let sha256 = evidence.sha256();
-        let named = match (asked.name, asked.path) {
+        let named = match (asked.name, asked.places) {
             (Some(name), _) => Named::AskedFor(name),
-            (None, Some(path)) => Named::At(path),
-            (None, None) => Named::Claimed,
+            (None, []) => Named::Claimed,
+            (None, places) => Named::At(places),
         };
         let mut effort = Effort::whole();
         let (chosen, mut is_cut) = candidates.to_authenticate(&sha256, asked.name);
         let mut tried = Vec::new();
         for chosen in chosen {
             let envelopes = candidates.envelopes(&chosen.candidate.id);
-            let (affordable, is_all) = effort.afford(&envelopes, self.keys());
+            let (affordable, is_all) = effort.afford(&envelopes, self);
             is_cut |= !is_all;
             // Without any that can be tried, it is not known whether it is signed.
             if is_all || !affordable.is_empty() {
@@ -295,7 +295,11 @@ fn conflict(tried: &[(Chosen<'_>, Authentication)], scope: Option<ScopeFacts>) -
 fn sources(verified: &VerifiedAttestation) -> Vec<String> {
     match &verified.statement().predicate {
         Predicate::Origin(origin) => vec![origin.origin.source.as_str().to_owned()],
-        Predicate::StreamWindow(window) => vec![window.stream.id.as_str().to_owned()],
+        Predicate::StreamWindow(window) => {
+            let source = window.stream.source.as_ref().map(|source| source.as_str());
+            let stream = [window.stream.id.as_str(), source.unwrap_or_default()];
+            stream.map(str::to_owned).to_vec()
+        }
         Predicate::Transform(transform) => {
             let inputs = transform.inputs.as_slice().iter();
             let mut digests: Vec<_> = inputs.map(|one| one.digest.sha256.to_string()).collect();

@@ -1,7 +1,7 @@
 //! How much work signatures may make.
 
+use super::trust::Trust;
 use crate::envelope::{DIAGNOSED_KEYS, Envelope};
-use crate::key::PublicKey;
 use crate::limits::Limits;
 
 /// Bytes whose hashing takes as long as one more key.
@@ -9,6 +9,9 @@ const BYTES_PER_ATTEMPT: usize = 64 << 10;
 
 /// A token has a signature and a chain of its own, most of them on larger curves.
 const ATTEMPTS_PER_TOKEN: u64 = 8;
+
+/// Certificates that came along make paths to each authority, twice as many with each two of a name.
+const ATTEMPTS_PER_PATH: u64 = 32;
 
 /// How often as much it takes to find out why a single signature does not hold.
 const DIAGNOSIS: u64 = 8;
@@ -23,16 +26,16 @@ impl Effort {
         Self(Limits::DEFAULT.signature_attempts)
     }
 
-    /// The first of `envelopes` whose signatures can be tried with all of `keys`, each for what it
-    /// costs at most, and whether that is all of them. One that costs too much hides no other.
+    /// The first of `envelopes` whose signatures can be tried with all keys of `trust`, each for what
+    /// it costs at most, and whether that is all of them. One that costs too much hides no other.
     pub(super) fn afford<'e>(
         &mut self,
         envelopes: &[&'e Envelope],
-        keys: &[PublicKey],
+        trust: &Trust,
     ) -> (Vec<&'e Envelope>, bool) {
         let mut affordable = Vec::new();
         for envelope in envelopes {
-            if let Some(left) = self.0.checked_sub(cost(envelope, keys)) {
+            if let Some(left) = self.0.checked_sub(cost(envelope, trust)) {
                 self.0 = left;
                 affordable.push(*envelope);
             }
@@ -43,7 +46,8 @@ impl Effort {
 }
 
 /// Attempts, where a key that hashes the payload anew for each signature counts for more.
-fn cost(envelope: &Envelope, keys: &[PublicKey]) -> u64 {
+fn cost(envelope: &Envelope, trust: &Trust) -> u64 {
+    let keys = trust.keys();
     let signatures = envelope.unverified_signatures.len() as u64;
     let again = 1 + envelope.unverified_payload.len() / BYTES_PER_ATTEMPT;
     let each = keys.iter().map(|key| match key.hashes_apart() {
@@ -59,5 +63,9 @@ fn cost(envelope: &Envelope, keys: &[PublicKey]) -> u64 {
         true => attempts * DIAGNOSIS,
         false => 0,
     };
-    attempts + diagnosis + tokens * ATTEMPTS_PER_TOKEN
+    let chains = envelope.unverified_signatures.iter();
+    let chains = chains.filter(|signature| signature.certificates.len() > 1);
+    let authorities = trust.root().certificate_authorities().len() as u64;
+    let paths = chains.count() as u64 * authorities * ATTEMPTS_PER_PATH;
+    attempts + diagnosis + paths + tokens * ATTEMPTS_PER_TOKEN
 }

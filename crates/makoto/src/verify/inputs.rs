@@ -156,7 +156,7 @@ fn look(
         return Found::Contradicts("L2.V.8", message);
     }
     let envelopes: Vec<_> = envelopes.iter().map(|one| &**one).collect();
-    let (envelopes, is_all) = effort.afford(&envelopes, trust.keys());
+    let (envelopes, is_all) = effort.afford(&envelopes, trust);
     let sha256 = &input.digest.sha256;
     let told = trust.authenticate(&envelopes, sha256, Named::InputOf(name), now);
     let Some(verified) = told.verified else {

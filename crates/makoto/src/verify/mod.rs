@@ -43,8 +43,9 @@ pub struct Asked<'a> {
     pub level: Option<Level>,
     /// The name that the data must have. Without it, the name is a claim.
     pub name: Option<&'a str>,
-    /// Where the data was found, as the policy writes paths: relative to its file, or a URL.
-    pub path: Option<&'a str>,
+    /// Where the data was found, as the policy writes paths: relative to its file, or a URL. It has
+    /// several places where links lead from one to another.
+    pub places: &'a [String],
 }
 
 /// Judges data by its attestation file, and by no policy.

@@ -163,6 +163,7 @@ impl Question<'_> {
         checks: &mut Vec<Check>,
     ) -> Option<Allowed> {
         let mut refused = Vec::new();
+        let mut late = None;
         let mut strangers = Vec::new();
         let mut found: Option<Allowed> = None;
         for holder in holders {
@@ -176,7 +177,7 @@ impl Question<'_> {
             for signer in self.rule.signers() {
                 match signer.matches(&holder.as_signer()) {
                     Ok(names) => match out_of_period(signer, time) {
-                        Some(why) => refused.push(why),
+                        Some(why) => late = Some(why),
                         None => {
                             let actor = self.actor_as(&holder, &names);
                             let names = names.into_iter().map(str::to_owned);
@@ -208,7 +209,9 @@ impl Question<'_> {
             checks.push(check("L2.V.4", Outcome::Pass, message));
             return Some(allowed);
         }
-        match (refused.first(), strangers.first()) {
+        // Who is allowed at another time is no stranger.
+        let strangers = strangers.first().filter(|_| late.is_none());
+        match (late.as_ref().or(refused.first()), strangers) {
             (Some(why), None) => {
                 checks.push(check("L2.V.3", Outcome::Fail, why.clone()));
             }
@@ -308,7 +311,8 @@ fn another_token(error: &TimestampError) -> Check {
     check("L2.V.6", Outcome::Warn, message)
 }
 
-/// The first signature of each signer. Who has two names of two others makes them all one.
+/// The best signature of each signer: by who did it, and then the earliest. Who has two names of two
+/// others makes them all one.
 fn distinct(found: Vec<Found>) -> Vec<Found> {
     let mut signers: Vec<Vec<Found>> = Vec::new();
     for one in found {
@@ -320,8 +324,14 @@ fn distinct(found: Vec<Found>) -> Vec<Found> {
         others.push(same);
         signers = others;
     }
-    let first = |signer: Vec<Found>| signer.into_iter().next();
-    signers.into_iter().filter_map(first).collect()
+    let time = |found: &Found| {
+        found
+            .signer
+            .as_ref()
+            .map(|signer| signer.time.earliest().clone())
+    };
+    let best = |signer: Vec<Found>| signer.into_iter().min_by_key(|one| (one.actor, time(one)));
+    signers.into_iter().filter_map(best).collect()
 }
 
 pub(super) fn check(id: &'static str, outcome: Outcome, message: String) -> Check {

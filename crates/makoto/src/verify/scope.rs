@@ -8,8 +8,8 @@ use crate::report::{Check, Level, Outcome};
 pub enum Named<'a> {
     /// The caller asked for this name.
     AskedFor(&'a str),
-    /// The caller found the data here: a path relative to the policy, or a URL.
-    At(&'a str),
+    /// The caller found the data here: at paths relative to the policy, or at a URL.
+    At(&'a [String]),
     /// Only its own statement says so.
     Claimed,
     /// A verified statement reads it as an input, by this name.
@@ -24,7 +24,10 @@ impl<'a> Scope<'a> {
     /// The rules for a dataset whose statement calls it `claimed`.
     pub(super) fn of(policy: &'a Policy, named: Named<'_>, claimed: &str) -> Result<Self, Check> {
         let claims = |rule: &&Rule| rule.name().matches(claimed);
-        let is_at = |rule: &&Rule, path| rule.paths().iter().any(|place| place.matches(path));
+        let is_at = |rule: &&Rule, places: &[String]| {
+            let mut paths = rule.paths().iter();
+            paths.any(|path| places.iter().any(|place| path.matches(place)))
+        };
         let all = policy.rules().iter();
         // Of whatever is here by its own word alone, every rule must hold: whoever writes the
         // data chooses the name, and would choose the laxest rule (attack 87).
@@ -38,22 +41,23 @@ impl<'a> Scope<'a> {
             Named::InputOf(name) => all
                 .filter(|rule| claims(rule) || rule.name().matches(name))
                 .collect(),
-            Named::At(path) if !all.clone().any(|rule| is_at(&rule, path)) => {
+            Named::At(places) if !all.clone().any(|rule| is_at(&rule, places)) => {
                 return Self::of(policy, Named::Claimed, claimed);
             }
-            Named::At(path) => {
-                let mut by_path = all.clone().filter(|rule| is_at(rule, path));
+            Named::At(places) => {
+                let mut by_path = all.clone().filter(|rule| is_at(rule, places));
                 if let Some(other) = by_path.find(|rule| !claims(rule)) {
                     let message = format!(
-                        "is {claimed:?}, but data at {path:?} must be called {:?} (line {} of the \
+                        "is {claimed:?}, but data at {:?} must be called {:?} (line {} of the \
                          policy)",
+                        places.join(" and "),
                         other.name().as_str(),
                         other.line()
                     );
                     let check = Check::new("L2.V.4", Outcome::Fail, "subject.name", message);
                     return Err(check.compared(claimed, other.name().as_str()));
                 }
-                all.filter(|rule| is_at(rule, path) || claims(rule))
+                all.filter(|rule| is_at(rule, places) || claims(rule))
                     .collect()
             }
             Named::Claimed => all.collect(),

@@ -3,6 +3,7 @@
 //! Everything that counts for a level is asked of one and the same signature: a good one by a
 //! stranger and a bad one that names a friend do not add up (attack 13).
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 
 use crate::certificate::Certificate;
@@ -27,6 +28,8 @@ pub(super) struct Signatory {
     pub(super) timestamps: Vec<Timestamp>,
     /// Why other tokens give no time.
     pub(super) refused_tokens: Vec<TimestampError>,
+    /// Who holds the certificate, by the moments that were asked for: each rule asks again.
+    known: RefCell<Vec<(DateTime, Result<Identity, IdentityError>)>>,
 }
 
 /// Why a signature holds for nobody.
@@ -104,17 +107,19 @@ impl Signatory {
             },
             timestamps,
             refused_tokens,
+            known: RefCell::default(),
         }
     }
 
-    /// Of the times that `count`, the first of each operator, in their order. Authorities without
+    /// Of the times that `count`, the first of each operator, in their order; a key that made one
+    /// makes none for another operator. Authorities without
     /// operator, which the trusted root does not tell apart, add nothing to those that have one
     /// (attack 90).
     pub(super) fn first_times(&self, count: impl Fn(&Timestamp) -> bool) -> Vec<&Timestamp> {
-        let mut operators = HashSet::new();
+        let (mut operators, mut keys) = (HashSet::new(), HashSet::new());
         let times = self.timestamps.iter().filter(|time| count(time));
         let mut times: Vec<_> = times
-            .filter(|time| operators.insert(time.operator()))
+            .filter(|time| keys.insert(*time.key()) && operators.insert(time.operator()))
             .collect();
         if times.iter().any(|time| time.operator().is_some()) {
             times.retain(|time| time.operator().is_some());
@@ -129,8 +134,14 @@ impl Signatory {
         root: &TrustedRoot,
     ) -> Option<Result<Identity, IdentityError>> {
         let (leaf, along) = self.certificates.split_first()?;
+        let mut known = self.known.borrow_mut();
+        if let Some((_, identity)) = known.iter().find(|(moment, _)| moment == time) {
+            return Some(identity.clone());
+        }
         let along: Vec<_> = along.iter().map(Vec::as_slice).collect();
-        Some(Identity::verify(leaf, &along, root, time))
+        let identity = Identity::verify(leaf, &along, root, time);
+        known.push((time.clone(), identity.clone()));
+        Some(identity)
     }
 
     /// First and last moment of the certificate that came along.

@@ -150,6 +150,10 @@ impl Question<'_> {
     pub(super) fn age(&self, oldest: &DateTime) -> Check {
         let age = seconds_between(oldest, self.now);
         let (outcome, message) = match self.rule.max_age() {
+            _ if -age > as_i64(self.rule.clock_skew()) => (
+                Outcome::Fail,
+                format!("the data is from {oldest}, and it is {}", self.now),
+            ),
             Some(most) if age > as_i64(most) => (
                 Outcome::Fail,
                 format!("the data is {age} s old, the rule allows {most}"),

@@ -142,7 +142,13 @@ impl Trust {
             return vec![Err(why)];
         }
         let mut holders = Vec::new();
-        if let Some(identity) = signatory.identity_at(moment, &self.root) {
+        // Whoever was trusted at the first moment must still have been at the last.
+        let last = time.map_or(moment, TrustedTime::latest);
+        let identity = match signatory.identity_at(last, &self.root) {
+            Some(Ok(_)) => signatory.identity_at(moment, &self.root),
+            refused => refused,
+        };
+        if let Some(identity) = identity {
             let identity = identity.map(|identity| Holder::Certificate(Box::new(identity)));
             holders.push(identity.map_err(|error| with_causes(&error)));
         }

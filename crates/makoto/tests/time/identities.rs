@@ -364,6 +364,52 @@ fn attack_92_what_comes_along_moves_nobody_to_another_authority_of_one_anchor() 
 }
 
 #[test]
+fn attack_92_authorities_that_certified_one_another_take_over_nobody() {
+    let workshop = Workshop::new();
+    for name in ["a", "b"] {
+        workshop.issue(name, "P-256", name, AUTHORITY, LONG);
+    }
+    // The key and the name of a, by the word of b.
+    workshop.write("a-by-b.key", workshop.read("a.key"));
+    workshop.certify("a-by-b", "/O=Acme/OU=Data/CN=a", "b", AUTHORITY, LONG);
+    workshop.issue("b-low", "P-256", "b", AUTHORITY, LONG);
+    workshop.write("a-by-low.key", workshop.read("a.key"));
+    workshop.certify("a-by-low", "/O=Acme/OU=Data/CN=a", "b-low", AUTHORITY, LONG);
+    workshop.issue("middle-of-a", "P-256", "a", AUTHORITY, LONG);
+    workshop.issue("leaf", "P-256", "a", SIGNER, YEAR);
+    workshop.issue("low-leaf", "P-256", "middle-of-a", SIGNER, YEAR);
+    let (by_b, by_low) = (workshop.der("a-by-b"), workshop.der("a-by-low"));
+    let middle = workshop.der("middle-of-a");
+    let (by_b, by_low, middle) = (by_b.as_slice(), by_low.as_slice(), middle.as_slice());
+    let orders: [[(&str, &[&str]); 2]; 4] = [
+        [("a", &["a"]), ("b", &["b"])],
+        [("b", &["b"]), ("a", &["a"])],
+        [("b", &["b-low", "b"]), ("a", &["a"])],
+        [("a", &["a"]), ("b", &["b-low", "b"])],
+    ];
+    for order in orders {
+        let root = workshop.root(&order, &[]);
+        let verify = |leaf: &str, along: &[&[u8]]| {
+            Identity::verify(&workshop.der(leaf), along, &root, &summer())
+        };
+        let authority = |leaf: &str, along: &[&[u8]]| {
+            verify(leaf, along).map(|identity| identity.authority().to_owned())
+        };
+        for along in [&[][..], &[by_b], &[by_low], &[by_b, by_low]] {
+            assert_eq!(authority("leaf", along).as_deref(), Ok("a"), "{order:?}");
+        }
+        // Where only what came along completes the path, it must lead to one authority.
+        assert_eq!(authority("low-leaf", &[middle]).as_deref(), Ok("a"));
+        let cross = match order.iter().any(|(_, chain)| chain.len() > 1) {
+            true => by_low,
+            false => by_b,
+        };
+        let error = chain_error(verify("low-leaf", &[middle, cross]));
+        assert!(matches!(error, ChainError::Ambiguous { .. }), "{error:?}");
+    }
+}
+
+#[test]
 fn attack_26_an_authority_that_is_retired_is_not_revived_by_another_of_its_anchor() {
     let fixture = fixture();
     let workshop = &fixture.workshop;

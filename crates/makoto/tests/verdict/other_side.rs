@@ -101,6 +101,59 @@ fn a_rule_that_is_content_with_l1_still_asks_what_it_can() {
 }
 
 #[test]
+fn data_from_the_future_is_not_young() {
+    let statement = |collected: &str| {
+        let source = "https://erp.acme.example/sales";
+        let collector = crate::world::COLLECTOR;
+        crate::world::bytes(&crate::world::origin_of(
+            "dataset:sales",
+            DATA,
+            source,
+            collected,
+            collector,
+        ))
+    };
+    let case = |collected: &str| Case {
+        policy: policy("", "max-age = \"30d\"").replace("\"L2\"", "\"L1\""),
+        attestations: statement(collected),
+        ..Case::default()
+    };
+    assert_eq!(case("2026-06-02T08:05:00Z").report().level, Some(Level::L1));
+    case("2026-06-02T08:05:01Z").fails(&["L2.V.7"]);
+    case("9999-01-01T00:00:00Z").fails(&["L2.V.7"]);
+}
+
+#[test]
+fn attack_45_windows_of_the_same_bytes_from_other_sources_are_a_conflict() {
+    let window = |source: &str, by| {
+        let mut stream = makoto::json::Object::new();
+        stream.insert("id", "clicks".into());
+        stream.insert("source", source.into());
+        let window = crate::world::window("dataset:sales", DATA, stream);
+        let own = match by {
+            "other" => window.to_string().replace("collectors/1", "collectors/2"),
+            _ => window.to_string(),
+        };
+        let limits = makoto::limits::Limits::DEFAULT;
+        let window = makoto::json::Json::parse(own.as_bytes(), &limits).expect("JSON");
+        signed(&window, By::Certificate(by))
+    };
+    let rule = r#"{ uri = "https://acme.example/**", ca = "acme" }"#;
+    let case = |parts: [Vec<u8>; 2], terms: &str| Case {
+        policy: policy(rule, terms),
+        attestations: parts.join(&b'\n'),
+        ..Case::default()
+    };
+    let (one, other) = (
+        window("kafka://good.example/c", "collector"),
+        window("kafka://evil.example/c", "other"),
+    );
+    case([other.clone(), one.clone()], "").warns("D1");
+    case([other, one.clone()], "strict = true").fails(&["D1"]);
+    case([one.clone(), one], "strict = true").passes();
+}
+
+#[test]
 fn a_window_comes_from_a_source_that_the_rule_lists() {
     let window = |source: Option<&str>| {
         let mut stream = makoto::json::Object::new();

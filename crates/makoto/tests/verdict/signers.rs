@@ -443,6 +443,33 @@ fn attack_20_a_bare_key_speaks_for_its_owner_alone() {
 }
 
 #[test]
+fn a_copy_with_another_certificate_of_the_signer_takes_nothing_away() {
+    in_workshop(|workshop| {
+        workshop.write("collector-old.key", workshop.read("collector.key"));
+        let names = SIGNER.replace("collectors/1", "collectors/old");
+        let subject = "/O=Acme/OU=Data/CN=collector-old";
+        workshop.certify("collector-old", subject, "ca", &names, LONG);
+    });
+    let statement = bytes(&origin("dataset:sales", DATA));
+    let good = stamped(&statement, By::Certificate("collector"), "tsa", SIGNED);
+    let mut copy = good.clone();
+    copy.unverified_signatures[0].certificates =
+        vec![in_workshop(|workshop| workshop.der("collector-old"))];
+    let rule = r#"{ uri = "https://acme.example/**", ca = "acme" }"#;
+    for order in [[&good, &copy], [&copy, &good]] {
+        let case = Case {
+            policy: policy(rule, "strict = true"),
+            attestations: order.map(bundle).join(&b'\n'),
+            ..Case::default()
+        };
+        let report = case.passes();
+        let signers = report.judged.expect("a policy").signers;
+        assert_eq!(signers.len(), 1);
+        assert_eq!(signers[0].name, "https://acme.example/collectors/1");
+    }
+}
+
+#[test]
 fn one_of_several_signers_is_who_did_it_and_the_others_approve() {
     let statement = origin("dataset:sales", DATA);
     let both = format!(

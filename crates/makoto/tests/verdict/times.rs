@@ -370,6 +370,96 @@ fn attack_90_the_certificates_of_a_token_make_no_second_operator() {
 }
 
 #[test]
+fn attack_90_one_key_of_a_timestamp_authority_makes_no_second_operator() {
+    // The same key, certified by both operators.
+    in_workshop(|workshop| {
+        workshop.write("shared.key", workshop.read("tsa.key"));
+        let subject = "/O=Acme/OU=Data/CN=shared";
+        let (tsa, long) = (crate::openssl::TSA, crate::openssl::LONG);
+        workshop.certify("shared", subject, "tsa2-ca", tsa, long);
+    });
+    let statement = bytes(&origin("dataset:sales", DATA));
+    let case = |tsas: [&str; 2]| {
+        let mut envelope = unstamped(&statement, By::Certificate("collector"));
+        let signature = &mut envelope.unverified_signatures[0];
+        for tsa in tsas {
+            let token = token(&signature.bytes, tsa, SIGNED);
+            signature.tokens.push(token);
+        }
+        Case {
+            policy: policy(COLLECTOR_RULE, "tsa-threshold = 2"),
+            attestations: bundle(&envelope),
+            ..Case::default()
+        }
+    };
+    case(["tsa", "tsa2"]).passes();
+    case(["tsa", "shared"]).fails(&["L2.V.6"]);
+}
+
+#[test]
+fn attack_90_authorities_that_certified_one_another_are_no_two_operators() {
+    in_workshop(|workshop| {
+        workshop.write("cross-tsa-ca.key", workshop.read("tsa-ca.key"));
+        let subject = "/O=Acme/OU=Data/CN=tsa-ca";
+        let (authority, long) = (crate::openssl::AUTHORITY, crate::openssl::LONG);
+        workshop.certify("cross-tsa-ca", subject, "tsa2-ca", authority, long);
+    });
+    let statement = bytes(&origin("dataset:sales", DATA));
+    let mut envelope = unstamped(&statement, By::Certificate("collector"));
+    let signature = &mut envelope.unverified_signatures[0];
+    let plain = token(&signature.bytes, "tsa", SIGNED);
+    let crossed = in_workshop(|workshop| {
+        let content = workshop.content(&plain);
+        let more = ["-cades", "-md", "sha256", "-certfile", "cross-tsa-ca.pem"];
+        workshop.forge(&content, "tsa", &more)
+    });
+    signature.tokens = vec![plain, crossed];
+    for reversed in [false, true] {
+        let root = in_workshop(|workshop| {
+            let mut tsas: [(&str, &[&str]); 2] =
+                [("acme-time", &["tsa-ca"]), ("other-time", &["tsa2-ca"])];
+            if reversed {
+                tsas.reverse();
+            }
+            workshop.root(&[("acme", &["ca"])], &tsas)
+        });
+        let case = |threshold: usize| Case {
+            policy: policy(COLLECTOR_RULE, &format!("tsa-threshold = {threshold}")),
+            attestations: bundle(&envelope),
+            root: Some(root.clone()),
+            ..Case::default()
+        };
+        let report = case(1).passes();
+        let signer = &report.judged.expect("a policy").signers[0];
+        assert_eq!(signer.timestamp_authority.as_deref(), Some("acme-time"));
+        case(2).fails(&["L2.V.6"]);
+    }
+}
+
+#[test]
+fn attack_26_a_key_must_count_at_every_moment_of_an_interval() {
+    in_workshop(|workshop| {
+        let validity = ("20260601080000Z", "20260601081000Z");
+        workshop.issue("brief-key", "P-256", "ca", crate::openssl::SIGNER, validity);
+    });
+    let key = crate::world::public("brief-key").key_id();
+    let statement = bytes(&origin("dataset:sales", DATA));
+    let case = |period: &str| {
+        let rule = format!("{{ key = \"{key}\", owner = \"data-team\", {period} }}");
+        let head = "version = 1\nshort-lived = [\"acme\"]\n";
+        Case {
+            policy: policy(&rule, "certificate-time = true").replace("version = 1\n", head),
+            keys: &["brief-key"],
+            attestations: bundle(&unstamped(&statement, By::Certificate("brief-key"))),
+            ..Case::default()
+        }
+    };
+    case("until = 2026-06-01T08:10:00Z").passes();
+    case("until = 2026-06-01T08:09:59Z").fails(&["L2.V.3"]);
+    case("from = 2026-06-01T08:00:01Z").fails(&["L2.V.3"]);
+}
+
+#[test]
 fn a_time_that_may_be_further_off_than_clocks_gives_none() {
     // openssl's authority says that its times are good to 1.5001 s.
     let case = |skew: &str| Case {

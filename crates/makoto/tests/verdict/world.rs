@@ -410,10 +410,11 @@ impl Case<'_> {
             bytes: self.data.len() as u64,
             records: None,
         }));
+        let places: Vec<_> = self.path.iter().map(|path| (*path).to_owned()).collect();
         let asked = Asked {
             level: self.level,
             name: self.name,
-            path: self.path,
+            places: &places,
         };
         let mut shelf = Shelf(HashMap::new());
         for bundle in &self.inputs {
