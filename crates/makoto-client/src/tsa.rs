@@ -127,7 +127,8 @@ impl Tsa {
         };
         if !parsed.username().is_empty() || parsed.password().is_some() {
             let host = parsed.host_str().unwrap_or_default();
-            return refuse(host, "needed one without user name and password");
+            let shown = format!("{}://…@{host}", parsed.scheme());
+            return refuse(&shown, "needed one without user name and password");
         }
         match (parsed.scheme(), parsed.host_str()) {
             ("http" | "https", Some(_)) => Ok(Self { url: parsed }),
@@ -239,16 +240,26 @@ impl Tsa {
     }
 }
 
+/// The address without its query, in which keys are given to some authorities.
 impl fmt::Display for Tsa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.url.fmt(f)
+        let mut shown = self.url.clone();
+        let had_query = shown.query().is_some();
+        shown.set_query(None);
+        shown.set_fragment(None);
+        match had_query {
+            true => write!(f, "{shown}?…"),
+            false => shown.fmt(f),
+        }
     }
 }
 
 /// The cause of all causes, which is the one that a person can do something about.
+///
+/// The outermost says the whole address, with a key that may stand in it.
 fn innermost(error: &reqwest::Error) -> String {
     let mut cause = error.source();
-    let mut text = error.to_string();
+    let mut text = "the connection failed".to_owned();
     while let Some(inner) = cause {
         text = inner.to_string();
         cause = inner.source();

@@ -7,7 +7,7 @@ use makoto::digest::Digest;
 use makoto::json::Json;
 use makoto::limits::Limits;
 use makoto::report::Level;
-use makoto_data::{Sidecar, one_line};
+use makoto_data::{Sidecar, attestation_path, one_line};
 
 use super::Output;
 use super::store::{InStore, StoreArgs};
@@ -112,7 +112,15 @@ impl Sign {
     fn payload(&self, file: &[u8]) -> Result<(Vec<u8>, Json), Failure> {
         let refuse = |error: &dyn std::error::Error| {
             let message = Failure::of(error).message;
-            Failure::contradiction(format!("{}: {}", shown(&self.statement), Plain(&message)))
+            let failure =
+                Failure::contradiction(format!("{}: {}", shown(&self.statement), Plain(&message)));
+            match attestation_path(&self.statement) {
+                Ok(path) if path.exists() => failure.hint(format!(
+                    "this looks like the data; its statement is {}",
+                    shown(&path)
+                )),
+                _ => failure,
+            }
         };
         let documents = Attestation::documents(file).map_err(|error| refuse(&error))?;
         let mut found: Option<(Vec<u8>, Json)> = None;

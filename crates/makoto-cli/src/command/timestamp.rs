@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 use makoto::attestation::Attestation;
 use makoto::limits::Limits;
-use makoto_data::Sidecar;
+use makoto_data::{Sidecar, attestation_path};
 
 use super::Output;
 use super::sign::keep;
@@ -51,7 +51,17 @@ impl TimestampCommand {
         self.store.rehearse(&[])?;
         let documents = Attestation::documents(&before).map_err(|error| {
             let message = Failure::of(&error).message;
-            Failure::contradiction(format!("{shown}: {}", Plain(&message)))
+            let failure = Failure::contradiction(format!("{shown}: {}", Plain(&message)));
+            match attestation_path(&self.bundle) {
+                Ok(path) if path.exists() => {
+                    let path = path.to_string_lossy().into_owned();
+                    failure.hint(format!(
+                        "this looks like the data; its bundle is {}",
+                        Plain(&path)
+                    ))
+                }
+                _ => failure,
+            }
         })?;
         let (mut lines, mut added) = (Vec::new(), false);
         for (document, _) in &documents {

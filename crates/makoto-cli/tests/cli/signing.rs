@@ -366,6 +366,34 @@ fn a_time_that_comes_later_agrees_with_what_was_signed_or_is_not_added() {
 }
 
 #[test]
+fn the_key_in_an_address_is_shown_nowhere() {
+    let sandbox = signers();
+    // Nobody listens there.
+    for address in [
+        "http://127.0.0.1:1/stamp?api_key=hunter22",
+        "http://u:hunter22@127.0.0.1/",
+    ] {
+        let stamped = ["--tsa", address, "--collector", COLLECTOR];
+        let ran = origin(&sandbox, &[&SIGNER[..], &stamped].concat());
+        ran.ends(2, &["127.0.0.1"]);
+        assert!(!format!("{ran:?}").contains("hunter22"), "{ran:?}");
+    }
+}
+
+#[test]
+fn data_in_the_place_of_its_statement_is_told() {
+    let sandbox = signers();
+    sandbox.attested("orders.csv", &[]);
+    let sign = ["sign", "orders.csv"];
+    let ran = sandbox.makoto(&[&sign, &SIGNER[..]].concat());
+    ran.ends(1, &["orders.csv.attestation"]);
+    let timestamp = ["timestamp", "orders.csv", "--tsa", "http://127.0.0.1:1/"];
+    sandbox
+        .makoto(&timestamp)
+        .ends(1, &["orders.csv.attestation"]);
+}
+
+#[test]
 fn sign_asks_for_what_a_verifier_will_ask_for_when_it_asks_for_the_time() {
     let (sandbox, authorities) = certified();
     let tsa = authorities.serve(Answer::Honest);
