@@ -173,9 +173,8 @@ impl<'a> Judge<'a> {
 
 impl Court {
     /// The data's places as the policy writes them: relative to its folder, or a URL. Data that is
-    /// reached by a link has two, as it is called and where it lies, and the rules for both count:
-    /// who puts a link chooses where it leads. Of data that lies elsewhere, none: no rule speaks of
-    /// it by its path.
+    /// reached by links has several, and the rules for all of them count: who puts a link chooses
+    /// where it leads. Of data that lies elsewhere, none: no rule speaks of it by its path.
     fn places_of(&self, path: &Path) -> Vec<String> {
         // Standard input is nowhere, whatever a file is called.
         if path == Path::new("-") {
@@ -184,19 +183,58 @@ impl Court {
         if object::is_url(path) {
             return path.to_str().map(str::to_owned).into_iter().collect();
         }
-        let called = std::path::absolute(path).map(|path| folded(&path)).ok();
-        let lies = path.canonicalize().ok();
         let mut places = Vec::new();
-        for path in called.iter().chain(&lies) {
+        for name in names_of(path) {
             for folder in [&self.called, &self.folder] {
-                let place = path.strip_prefix(folder).ok().and_then(Path::to_str);
-                if let Some(place) = place.filter(|place| !places.iter().any(|one| one == place)) {
-                    places.push(place.to_owned());
+                let Ok(place) = name.strip_prefix(folder) else {
+                    continue;
+                };
+                let place = place.to_string_lossy().into_owned();
+                if !places.contains(&place) {
+                    places.push(place);
                 }
             }
         }
         places
     }
+}
+
+/// Every absolute name that a path has on the way to where it lies: as it is called, once more for
+/// each link, and without any.
+fn names_of(path: &Path) -> Vec<PathBuf> {
+    /// As many as Linux follows.
+    const MOST_LINKS: usize = 40;
+    let Ok(called) = std::path::absolute(path) else {
+        return Vec::new();
+    };
+    let mut names = vec![folded(&called)];
+    let (mut done, mut rest) = (PathBuf::new(), called);
+    let mut links = 0;
+    while let Some(part) = rest.components().next() {
+        let after = rest.strip_prefix(part).unwrap_or(Path::new("")).to_owned();
+        match part {
+            Component::Normal(_) => {
+                let next = done.join(part);
+                match next.read_link() {
+                    Ok(target) if links < MOST_LINKS => {
+                        links += 1;
+                        names.push(folded(&next.join(&after)));
+                        // A target that is absolute begins anew.
+                        rest = done.join(target).join(&after);
+                        done = PathBuf::new();
+                        continue;
+                    }
+                    _ => done = next,
+                }
+            }
+            Component::ParentDir => drop(done.pop()),
+            Component::CurDir => {}
+            Component::RootDir | Component::Prefix(_) => done.push(part),
+        }
+        rest = after;
+    }
+    names.push(done);
+    names
 }
 
 /// A path without `.` and `..`, as it is written.

@@ -249,7 +249,7 @@ impl Signing {
         for signature in &mut signed.envelope.unverified_signatures {
             signature.tokens = self.times.stamp(&signature.bytes)?;
         }
-        self.times.refuse_disagreeing(&signed.envelope)?;
+        self.times.refuse_disagreeing(&signed.envelope, |_| true)?;
         Ok(signed)
     }
 
@@ -265,11 +265,18 @@ impl Signing {
         Ok(())
     }
 
-    /// Refuses a document of this signer's whose times do not agree with what was signed.
+    /// Refuses a document of this signer's that has times, none of which agrees with what was signed.
     pub(crate) fn refuse_disagreeing(&self, document: &[u8]) -> Result<(), Failure> {
-        match envelope_of(document) {
-            Some(envelope) => self.times.refuse_disagreeing(&envelope),
-            None => Ok(()),
+        let Some(envelope) = envelope_of(document) else {
+            return Ok(());
+        };
+        let signatures = envelope.unverified_signatures.iter();
+        let tokens = signatures.flat_map(|signature| &signature.tokens);
+        let agrees = |token| self.times.refuse_disagreeing(&envelope, |one| one == token);
+        let mut refusals = tokens.map(agrees).collect::<Vec<_>>();
+        match refusals.iter().any(Result::is_ok) {
+            true => Ok(()),
+            false => refusals.pop().unwrap_or(Ok(())),
         }
     }
 
@@ -335,15 +342,20 @@ impl Times {
     }
 
     /// Refuses a time at which the signer's certificate did not count, or that is before what the
-    /// statement says was done (L2.P.7): no verifier would accept them together.
-    pub(crate) fn refuse_disagreeing(&self, envelope: &Envelope) -> Result<(), Failure> {
+    /// statement says was done (L2.P.7): no verifier would accept them together. Looks at the tokens
+    /// `among` those of the signatures.
+    pub(crate) fn refuse_disagreeing(
+        &self,
+        envelope: &Envelope,
+        among: impl Fn(&Vec<u8>) -> bool,
+    ) -> Result<(), Failure> {
         let statement = Json::parse(&envelope.unverified_payload, &Limits::DEFAULT).ok();
         let statement = statement.and_then(|value| Statement::read(value, Level::L1).0);
         let claimed = statement.as_ref().and_then(Statement::claimed_time);
         for signature in &envelope.unverified_signatures {
             let leaf = signature.certificates.first();
             let leaf = leaf.and_then(|der| Certificate::from_der(der).ok());
-            for token in &signature.tokens {
+            for token in signature.tokens.iter().filter(|token| among(token)) {
                 if let Some(time) = self.time(token, &signature.bytes) {
                     refuse_time(&time, leaf.as_ref(), claimed)?;
                 }

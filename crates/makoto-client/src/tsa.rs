@@ -119,16 +119,14 @@ impl Tsa {
     /// be shown with the address.
     pub fn at(url: &str) -> Result<Self, TsaError> {
         let refuse = |url: &str, needed| {
-            let url = url.to_owned();
+            let url = without_secrets(url);
             Err(TsaError::Address { url, needed })
         };
         let Ok(parsed) = Url::parse(url) else {
             return refuse(url, "needed http:// or https:// and a host");
         };
         if !parsed.username().is_empty() || parsed.password().is_some() {
-            let host = parsed.host_str().unwrap_or_default();
-            let shown = format!("{}://…@{host}", parsed.scheme());
-            return refuse(&shown, "needed one without user name and password");
+            return refuse(url, "needed one without user name and password");
         }
         match (parsed.scheme(), parsed.host_str()) {
             ("http" | "https", Some(_)) => Ok(Self { url: parsed }),
@@ -251,6 +249,20 @@ impl fmt::Display for Tsa {
             true => write!(f, "{shown}?…"),
             false => shown.fmt(f),
         }
+    }
+}
+
+/// An address as it was typed, without user name, password and query.
+fn without_secrets(url: &str) -> String {
+    let end = url.find(['?', '#']).unwrap_or(url.len());
+    let (shown, rest) = url.split_at(end);
+    let shown = match shown.rsplit_once('@') {
+        Some((_, host)) => format!("…@{host}"),
+        None => shown.to_owned(),
+    };
+    match rest.is_empty() {
+        true => shown,
+        false => format!("{shown}?…"),
     }
 }
 

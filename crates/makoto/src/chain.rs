@@ -164,30 +164,41 @@ pub(crate) fn verify<'a>(
     if along.len() > Limits::DEFAULT.chain_certificates {
         return Err(ChainError::TooMany(along.len()));
     }
-    let closest = match by_own_chain(leaf, &[], authorities, time, purpose)? {
+    let unknown = match by_own_chain(leaf, &[], authorities, time, purpose)? {
         Reached::Authority(authority) => return Ok(authority),
-        Reached::None(closest) if along.is_empty() => return Err(closest),
-        Reached::None(closest) => closest,
+        Reached::None(unknown @ ChainError::UnknownAuthority(_)) => unknown,
+        // The root has the path, and it does not hold.
+        Reached::None(error) => return Err(error),
     };
-    let along = few_of_each_name(along);
-    match by_own_chain(leaf, &along, authorities, time, purpose)? {
-        Reached::Authority(authority) => {
-            let fits = |other: &&Authority| {
-                let reached =
-                    by_own_chain(leaf, &along, std::slice::from_ref(*other), time, purpose);
-                other.id() != authority.id() && !matches!(reached, Ok(Reached::None(_)))
-            };
-            match authorities.iter().find(fits) {
-                Some(other) => Err(ChainError::Ambiguous {
-                    subject: leaf.subject(),
-                    authorities: [authority.id().to_owned(), other.id().to_owned()],
-                }),
-                None => Ok(authority),
-            }
-        }
-        Reached::None(ChainError::UnknownAuthority(_)) => Err(closest),
-        Reached::None(closer) => Err(closer),
+    if along.is_empty() {
+        return Err(unknown);
     }
+    let along = few_of_each_name(along);
+    let authority = match by_own_chain(leaf, &along, authorities, time, purpose)? {
+        Reached::Authority(authority) => authority,
+        Reached::None(error) => return Err(error),
+    };
+    let fits = |other: &&Authority| {
+        let reached = by_own_chain(leaf, &along, std::slice::from_ref(*other), time, purpose);
+        let is_unknown = matches!(reached, Ok(Reached::None(ChainError::UnknownAuthority(_))));
+        !is_unknown && !have_one_anchor(authority, other)
+    };
+    match authorities.iter().find(fits) {
+        Some(other) => Err(ChainError::Ambiguous {
+            subject: leaf.subject(),
+            authorities: [authority.id().to_owned(), other.id().to_owned()],
+        }),
+        None => Ok(authority),
+    }
+}
+
+/// Whether two authorities have an anchor of one name and key, so that one of them is meant by its
+/// chain or its time, and not by what came along.
+fn have_one_anchor(one: &Authority, other: &Authority) -> bool {
+    let anchors = one.chain().zip(other.chain());
+    anchors.is_some_and(|((_, one), (_, other))| {
+        one.fields().subject == other.fields().subject && one.spki() == other.spki()
+    })
 }
 
 /// What a search for an authority came to.

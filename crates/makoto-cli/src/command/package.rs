@@ -82,7 +82,11 @@ pub(crate) fn judge_open(
             now.clone(),
         ))));
     }
-    let (further, strange) = further(package)?;
+    let (further, strange) = match judge.has_policy() {
+        true => further(package)?,
+        // Nobody asks for them then.
+        false => (Vec::new(), Vec::new()),
+    };
     let candidates = Candidates::read(attestations.clone());
     let bar = Bar::reading(package.path());
     let progress = |bytes| bar.add(bytes);
@@ -119,22 +123,34 @@ pub(crate) fn judge_open(
         judged.push((dataset.name().to_owned(), report));
     }
     package.refuse_changed()?;
-    Ok(Ok(Judged::of(judged, further.len(), strange, now)))
+    let unread = match judge.has_policy() {
+        true => 0,
+        false => package.further().len(),
+    };
+    Ok(Ok(Judged::of(judged, unread, strange, now)))
 }
 
 /// The further statements of a package, and the members beside them that are none. These decide
 /// nothing; that they are there is told.
 fn further(package: &Package) -> Result<(Vec<Attestation>, Vec<Check>), PackageError> {
     let (mut all, mut strange) = (Vec::new(), Vec::new());
-    let mut left = Limits::DEFAULT.sidecar_bytes;
+    let limits = Limits::DEFAULT;
+    let (mut bytes, mut values) = (0, 0);
     for name in package.further() {
         let document = package.document(&name)?;
-        left = left.checked_sub(document.len()).ok_or_else(|| {
-            let limit = Limits::DEFAULT.sidecar_bytes;
-            PackageError::Budget(format!("has further statements of more than {limit} bytes"))
-        })?;
+        bytes += document.len();
         let is_named = |one: &Attestation| further_name(&one.id) == name;
-        match Attestation::parse_file(&document) {
+        let read = Attestation::parse_file(&document);
+        values += read
+            .iter()
+            .flatten()
+            .map(|one| one.statement.count())
+            .sum::<usize>();
+        if bytes > limits.sidecar_bytes || values > limits.sidecar_values {
+            let what = "has more further statements than an attestation file may hold";
+            return Err(PackageError::Budget(what.to_owned()));
+        }
+        match read {
             Ok(further) if further.iter().all(is_named) => all.extend(further),
             _ => {
                 let message = "is not the attestation that its name says, and proves nothing";
@@ -250,7 +266,7 @@ impl Judged {
     /// The verdict on all: as good as the worst.
     fn of(
         datasets: Vec<(String, Report)>,
-        further: usize,
+        unread: usize,
         strange: Vec<Check>,
         now: &DateTime,
     ) -> Self {
@@ -262,9 +278,9 @@ impl Judged {
                 ..check.clone()
             }));
         }
-        if further > 0 {
+        if unread > 0 {
             let message =
-                format!("{further} further statement(s) came along, for inputs that refer to them");
+                format!("{unread} further statement(s) in the package were not looked at");
             checks.push(Check::new(
                 "L2.V.9",
                 Outcome::Skip,

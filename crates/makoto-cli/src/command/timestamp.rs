@@ -9,7 +9,7 @@ use super::Output;
 use super::sign::keep;
 use super::store::StoreArgs;
 use crate::failure::Failure;
-use crate::screen::Plain;
+use crate::screen::{self, Plain};
 use crate::signing::{TimeArgs, envelope_of};
 
 /// Add the time to signatures that are there
@@ -63,7 +63,7 @@ impl TimestampCommand {
                 _ => failure,
             }
         })?;
-        let (mut lines, mut added) = (Vec::new(), false);
+        let (mut lines, mut added, mut refused) = (Vec::new(), false, Vec::new());
         for (document, _) in &documents {
             let mut envelope = envelope_of(document).ok_or_else(|| {
                 Failure::contradiction(format!("{shown} has a statement that is not signed"))
@@ -84,11 +84,23 @@ impl TimestampCommand {
                 lines.push(document.to_vec());
                 continue;
             }
+            signature.tokens.extend(new.iter().cloned());
+            if let Err(failure) = times.refuse_disagreeing(&envelope, |one| new.contains(one)) {
+                // The others are none the worse for it.
+                refused.push(failure);
+                lines.push(document.to_vec());
+                continue;
+            }
             added = true;
-            signature.tokens.extend(new);
-            times.refuse_disagreeing(&envelope)?;
             let bundle = envelope.to_bundle().map_err(|error| Failure::of(&error))?;
             lines.push(bundle.to_string().into_bytes());
+        }
+        match (refused.pop(), added) {
+            (Some(failure), false) => return Err(failure),
+            (last, _) => refused.extend(last),
+        }
+        for failure in &refused {
+            screen::note(format!("note: left as it was: {}", Plain(&failure.message)));
         }
         let ids: Vec<_> = documents.iter().map(|(_, one)| one.id).collect();
         let id = ids

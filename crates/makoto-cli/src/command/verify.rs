@@ -270,16 +270,16 @@ impl Verification<'_> {
         if !is_candidate || !is_package(self.data)? {
             return Ok(None);
         }
+        let stores = self.asks.places.stores().catalog()?;
+        if !stores.is_empty() && !stores.about(&self.read(None, None)?.sha256)?.is_empty() {
+            return Ok(None);
+        }
         if !may_be {
             let shown = self.data.to_string_lossy();
             screen::note(format!(
                 "note: {} looks like a package; by a policy, only a file called .zip is taken for one, or with --member",
                 Plain(&shown)
             ));
-            return Ok(None);
-        }
-        let stores = self.asks.places.stores().catalog()?;
-        if !stores.is_empty() && !stores.about(&self.read(None, None)?.sha256)?.is_empty() {
             return Ok(None);
         }
         if self.asks.output.is_some() {

@@ -1,6 +1,8 @@
 //! `makoto verify --policy`: real certificates, keys and timestamps by openssl, judged by the
 //! command.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
@@ -259,6 +261,34 @@ fn attack_87_a_link_does_not_choose_the_rule() {
     // The folder by a link, which the lax rule is for, and the strict one for what it leads to.
     symlink("strict", sandbox.path("linked")).expect("a link");
     fails(&sandbox.verify("linked/a.csv", &by), &["L2.V.4"]);
+    // By a name of the whole folder that lies elsewhere, by a link in the middle, by a link to the
+    // link, and by a name that is no text.
+    let strict = ["L2.V.4", "dataset:strict"];
+    let elsewhere = Sandbox::new();
+    symlink(sandbox.path(""), elsewhere.path("alias")).expect("a link");
+    let alias = elsewhere.path("alias/strict/x.csv");
+    fails(&sandbox.verify(&alias.to_string_lossy(), &by), &strict);
+    std::fs::create_dir(sandbox.path("sub")).expect("a folder");
+    symlink("..", sandbox.path("sub/up")).expect("a link");
+    fails(&sandbox.verify("sub/up/strict/x.csv", &by), &strict);
+    symlink("../strict/x.csv", sandbox.path("sub/y.csv")).expect("a link");
+    sandbox.write(
+        "sub/y.csv.attestation",
+        sandbox.read("lax/x.csv.attestation"),
+    );
+    fails(&sandbox.verify("sub/y.csv", &by), &strict);
+    let odd = sandbox.path("strict").join(OsStr::from_bytes(b"\xff.csv"));
+    symlink("../lax/x.csv", &odd).expect("a link");
+    let beside = OsStr::from_bytes(b"\xff.csv.attestation");
+    let good = sandbox.read("lax/x.csv.attestation");
+    std::fs::write(sandbox.path("strict").join(beside), good).expect("written");
+    let mut command = sandbox.command();
+    command.arg("verify").arg(&odd).args(by).arg("--json");
+    let ran = crate::sandbox::finish(&mut command, b"");
+    fails(&(ran.status, ran.json()), &strict);
+    // Good data is good by every name that its rule allows.
+    passes(&sandbox.verify(&elsewhere.path("alias/strict/a.csv").to_string_lossy(), &by));
+    passes(&sandbox.verify("sub/up/lax/x.csv", &by));
     passes(&sandbox.verify("lax/x.csv", &by));
 }
 

@@ -363,6 +363,22 @@ fn a_time_that_comes_later_agrees_with_what_was_signed_or_is_not_added() {
     let ran = sandbox.makoto(&[&timestamp, &stamped[..]].concat());
     ran.ends(1, &["before it happened", "L2.P.7"]);
     assert_eq!(sandbox.read("orders.csv.attestation"), before);
+    // What stands beside it is none the worse.
+    let by = ["--collector", "data-team", "--append"];
+    origin(&sandbox, &[&SIGNER[..], &by].concat()).ends(0, &[]);
+    sandbox
+        .makoto(&[&timestamp, &stamped[..]].concat())
+        .ends(0, &["left as it was", "before it happened"]);
+    let text = sandbox.read_text("orders.csv.attestation");
+    let tokens: Vec<_> = text
+        .lines()
+        .map(|line| {
+            envelope(line.as_bytes()).unverified_signatures[0]
+                .tokens
+                .len()
+        })
+        .collect();
+    assert_eq!(tokens, [0, 1]);
 }
 
 #[test]
@@ -372,6 +388,11 @@ fn the_key_in_an_address_is_shown_nowhere() {
     for address in [
         "http://127.0.0.1:1/stamp?api_key=hunter22",
         "http://u:hunter22@127.0.0.1/",
+        "ftp://127.0.0.1/x?api_key=hunter22",
+        "http://127.0.0.1:99999/x?api_key=hunter22",
+        "http://u:hunter22@127.0.0.1:99999/",
+        "127.0.0.1/x?api_key=hunter22",
+        "http://u:hunter22@127.0.0.1 a/",
     ] {
         let stamped = ["--tsa", address, "--collector", COLLECTOR];
         let ran = origin(&sandbox, &[&SIGNER[..], &stamped].concat());

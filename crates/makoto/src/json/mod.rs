@@ -42,7 +42,7 @@ pub struct Number(String);
 
 impl Json {
     /// How many values it holds, itself among them.
-    pub(crate) fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         match self {
             Self::Array(items) => 1 + items.iter().map(Self::count).sum::<usize>(),
             Self::Object(members) => {

@@ -410,6 +410,51 @@ fn attack_92_authorities_that_certified_one_another_take_over_nobody() {
 }
 
 #[test]
+fn a_chain_that_is_sent_whole_is_as_good_as_its_lower_part() {
+    let workshop = Workshop::new();
+    workshop.issue("root", "P-256", "root", AUTHORITY, LONG);
+    workshop.issue("issuing", "P-256", "root", AUTHORITY, LONG);
+    workshop.issue("sub", "P-256", "issuing", AUTHORITY, LONG);
+    workshop.issue("leaf", "P-256", "sub", SIGNER, YEAR);
+    // The root once more, of the same name and key.
+    workshop.write("again.key", workshop.read("root.key"));
+    workshop.certify("again", "/O=Acme/OU=Data/CN=root", "again", AUTHORITY, LONG);
+    let (sub, issuing) = (workshop.der("sub"), workshop.der("issuing"));
+    for cas in [
+        &[("issuing", &["issuing", "root"][..]), ("rootca", &["root"])][..],
+        &[("rootca", &["root"]), ("again", &["again"])],
+    ] {
+        let root = workshop.root(cas, &[]);
+        let whole: [&[u8]; 2] = [&sub, &issuing];
+        let found = Identity::verify(&workshop.der("leaf"), &whole, &root, &summer());
+        let found = found.map(|identity| identity.authority().to_owned());
+        assert_eq!(found.as_deref(), Ok(cas[0].0));
+    }
+}
+
+#[test]
+fn attack_92_an_authority_that_may_not_issue_is_not_replaced_by_one_that_certified_it() {
+    let workshop = Workshop::new();
+    let narrow = format!("{AUTHORITY}nameConstraints=critical,permitted;DNS:other.example\n");
+    workshop.issue("a", "P-256", "a", &narrow, LONG);
+    workshop.issue("b", "P-256", "b", AUTHORITY, LONG);
+    workshop.write("a-by-b.key", workshop.read("a.key"));
+    workshop.certify("a-by-b", "/O=Acme/OU=Data/CN=a", "b", AUTHORITY, LONG);
+    workshop.issue("leaf", "P-256", "a", SIGNER, YEAR);
+    let root = workshop.root(&[("a", &["a"]), ("b", &["b"])], &[]);
+    for along in [&[][..], &[workshop.der("a-by-b").as_slice()]] {
+        let found = Identity::verify(&workshop.der("leaf"), along, &root, &summer());
+        let error = chain_error(found);
+        assert!(matches!(error, ChainError::NameConstraints(_)), "{error:?}");
+    }
+    // Where b alone is trusted, its word is.
+    let root = workshop.root(&[("b", &["b"])], &[]);
+    let cross = workshop.der("a-by-b");
+    let found = Identity::verify(&workshop.der("leaf"), &[&cross], &root, &summer());
+    assert_eq!(found.expect("b's").authority(), "b");
+}
+
+#[test]
 fn attack_26_an_authority_that_is_retired_is_not_revived_by_another_of_its_anchor() {
     let fixture = fixture();
     let workshop = &fixture.workshop;
