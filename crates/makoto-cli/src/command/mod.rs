@@ -3,6 +3,7 @@
 mod allow;
 mod allow_key_set;
 pub(crate) mod attest;
+mod claims;
 mod completions;
 mod dbom;
 mod dbt;

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use makoto::datetime::DateTime;
 use makoto::predicate::PredicateType;
 use makoto::secret::Masker;
@@ -10,7 +10,10 @@ use makoto::statement::Times;
 use makoto_data::{Progress, attestation_path, manifest_path, place_of};
 
 use super::Output;
-use super::attest::{WriteArgs, key_value, string_map};
+use super::attest::{WriteArgs, string_map};
+use super::claims::{
+    CollectorArgs, ConsentArgs, DtaArgs, FigureArgs, MethodArg, SchemaArgs, SourceTypeArg,
+};
 use super::pipe::PipeArgs;
 use crate::agreement::Agreement;
 use crate::batch::{Batch, Done, with_failures};
@@ -112,139 +115,6 @@ pub(crate) struct Origin {
 
     #[command(flatten)]
     config: ConfigArgs,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum SourceTypeArg {
-    Api,
-    Database,
-    File,
-    Stream,
-    Manual,
-    Sensor,
-    Other,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum MethodArg {
-    Pull,
-    Push,
-    Export,
-    Manual,
-    ScheduledPull,
-    EventDriven,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Consent")]
-struct ConsentArgs {
-    /// Legal ground of the collection, such as `contractual` or `legitimate-interest`
-    #[arg(long, value_name = "TYPE")]
-    consent: Option<String>,
-
-    /// Document that gives it
-    #[arg(long, value_name = "URI", requires = "consent")]
-    consent_reference: Option<String>,
-
-    /// When it was obtained (RFC 3339)
-    #[arg(long, value_name = "TIME", requires = "consent")]
-    consent_obtained: Option<String>,
-
-    /// When it ends (RFC 3339)
-    #[arg(long, value_name = "TIME", requires = "consent")]
-    consent_expires: Option<String>,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Collector")]
-struct CollectorArgs {
-    /// Version of a component of the collector (repeatable)
-    #[arg(long, value_name = "NAME=VERSION", value_parser = key_value)]
-    collector_version: Vec<(String, String)>,
-
-    /// Where the collector runs: production, staging, development or test
-    #[arg(long, value_name = "ENV")]
-    environment: Option<String>,
-
-    /// Platform that hosts the collector
-    #[arg(long)]
-    platform: Option<String>,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Schema")]
-struct SchemaArgs {
-    /// Name of the data's format, such as `csv`
-    #[arg(long, value_name = "NAME")]
-    schema_format: Option<String>,
-
-    /// Where the schema is
-    #[arg(long, value_name = "URI")]
-    schema_ref: Option<String>,
-
-    /// SHA-256 of the schema
-    #[arg(long, value_name = "HEX")]
-    schema_digest: Option<String>,
-
-    /// Version of the schema
-    #[arg(long, value_name = "VERSION")]
-    schema_version: Option<String>,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Data & Trust Alliance standards")]
-struct DtaArgs {
-    /// Licence of the data, such as an SPDX identifier
-    #[arg(long)]
-    license: Option<String>,
-
-    /// Version of the standards
-    #[arg(long, value_name = "VERSION")]
-    dta_version: Option<String>,
-
-    /// Title of the dataset
-    #[arg(long, value_name = "TEXT")]
-    dta_title: Option<String>,
-
-    /// Who issues the dataset
-    #[arg(long, value_name = "TEXT")]
-    dta_issuer: Option<String>,
-
-    /// What the dataset is
-    #[arg(long, value_name = "TEXT")]
-    dta_description: Option<String>,
-
-    /// Where the data comes from
-    #[arg(long, value_name = "TEXT")]
-    dta_geography: Option<String>,
-
-    /// How the data was made
-    #[arg(long, value_name = "TEXT")]
-    dta_method: Option<String>,
-
-    /// Format of the data
-    #[arg(long, value_name = "TEXT")]
-    dta_format: Option<String>,
-
-    /// Confidentiality: public, internal, confidential or restricted
-    #[arg(long, value_name = "CLASS")]
-    dta_confidentiality: Option<String>,
-
-    /// What the data may be used for
-    #[arg(long, value_name = "TEXT")]
-    dta_use: Option<String>,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Figures")]
-struct FigureArgs {
-    /// How long the collection took (ISO 8601, such as PT45M)
-    #[arg(long, value_name = "DURATION")]
-    collection_duration: Option<String>,
-
-    /// Records that were dropped
-    #[arg(long, value_name = "COUNT")]
-    records_dropped: Option<u64>,
 }
 
 impl Origin {

@@ -324,3 +324,40 @@ fn who_may_read_the_data_may_read_its_attestation_and_only_they() {
     assert_eq!(sandbox.mode("parts.attestation"), 0o640);
     assert_eq!(sandbox.mode("parts.manifest"), 0o640);
 }
+
+#[test]
+fn what_a_finding_recommends_can_be_said() {
+    let sandbox = Sandbox::new();
+    sandbox.write("orders.csv", ORDERS);
+    sandbox.attested("orders.csv", &[]);
+    let statement = sandbox.read_text("orders.csv.attestation");
+    sandbox.write("bare", statement);
+    let told = sandbox.makoto(&["validate", "bare", "--json"]).json();
+    let recommended = |field: &str| {
+        let checks = at(&told, "checks").as_array().expect("checks");
+        let check = checks
+            .iter()
+            .find(|check| text(check, "path").ends_with(field));
+        let needed = text(check.expect("a finding"), "needed");
+        let words = needed.strip_prefix("one of ").expect("a list").split(", ");
+        words.map(str::to_owned).collect::<Vec<_>>()
+    };
+    for (option, field) in [
+        ("--source-type", "sourceType"),
+        ("--method", "collectionMethod"),
+    ] {
+        for word in recommended(field) {
+            let said = [
+                "--source",
+                "x",
+                "--collector",
+                "y",
+                option,
+                &word,
+                "--replace",
+            ];
+            let attest = ["attest", "origin", "orders.csv"];
+            sandbox.makoto(&[&attest, &said[..]].concat()).ends(0, &[]);
+        }
+    }
+}
