@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use super::attest::key_value;
 
-/// What kind of source it is.
+/// What kind of source it is. More is read than is written: these are in every published schema.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum SourceTypeArg {
     Api,
@@ -13,11 +13,10 @@ pub(super) enum SourceTypeArg {
     Stream,
     Manual,
     Sensor,
-    WebScrape,
     Other,
 }
 
-/// How the data came from there.
+/// How the data came from there; as few as are understood everywhere.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum MethodArg {
     Pull,
@@ -26,13 +25,6 @@ pub(super) enum MethodArg {
     Manual,
     ScheduledPull,
     EventDriven,
-    BatchUpload,
-    Streaming,
-    ManualUpload,
-    ContinuousStream,
-    BatchExport,
-    Webhook,
-    Other,
 }
 
 /// On what legal ground data was collected.
