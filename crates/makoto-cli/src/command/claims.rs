@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use super::attest::key_value;
 
-/// What kind of source it is. More is read than is written: these are in every published schema.
+/// What kind of source it is. More kinds are read than are written.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum SourceTypeArg {
     Api,
@@ -16,7 +16,7 @@ pub(super) enum SourceTypeArg {
     Other,
 }
 
-/// How the data came from there; as few as are understood everywhere.
+/// How the data came from there. More ways are read than are written.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum MethodArg {
     Pull,
