@@ -76,6 +76,16 @@ pub(crate) struct Times {
     root: Option<TrustedRoot>,
 }
 
+/// What a good token says.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// Who made it: the authority in the trusted root, or without one the certificate in the
+    /// token, which anyone can make.
+    pub(crate) maker: String,
+    /// When it says that the signature existed.
+    time: DateTime,
+}
+
 /// A statement that was signed.
 #[derive(Debug)]
 pub(crate) struct Signed {
@@ -356,39 +366,30 @@ impl Times {
             let leaf = signature.certificates.first();
             let leaf = leaf.and_then(|der| Certificate::from_der(der).ok());
             for token in signature.tokens.iter().filter(|token| among(token)) {
-                if let Some(time) = self.time(token, &signature.bytes) {
-                    refuse_time(&time, leaf.as_ref(), claimed)?;
+                if let Some(told) = self.read(token, &signature.bytes) {
+                    refuse_time(&told.time, leaf.as_ref(), claimed)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Who made a good token: the authority in the trusted root, or without one the certificate
-    /// in the token, which anyone can make.
-    pub(crate) fn maker(&self, token: &[u8], signature: &[u8]) -> Option<String> {
+    /// What a token says, if it is good.
+    pub(crate) fn read(&self, token: &[u8], signature: &[u8]) -> Option<Told> {
         match &self.root {
             Some(root) => {
                 let stamp = Timestamp::verify(token, signature, root).ok()?;
-                Some(stamp.authority().to_owned())
+                Some(Told {
+                    maker: stamp.authority().to_owned(),
+                    time: stamp.time().clone(),
+                })
             }
             None => {
                 let stamp = Untrusted::of(token, signature).ok()?;
-                Some(stamp.certificate().digest().to_string())
-            }
-        }
-    }
-
-    /// When a good token says that the signature existed.
-    fn time(&self, token: &[u8], signature: &[u8]) -> Option<DateTime> {
-        match &self.root {
-            Some(root) => {
-                let stamp = Timestamp::verify(token, signature, root).ok()?;
-                Some(stamp.time().clone())
-            }
-            None => {
-                let stamp = Untrusted::of(token, signature).ok()?;
-                Some(stamp.claimed_time().clone())
+                Some(Told {
+                    maker: stamp.certificate().digest().to_string(),
+                    time: stamp.claimed_time().clone(),
+                })
             }
         }
     }
@@ -397,7 +398,7 @@ impl Times {
     fn count(&self, tokens: &[Vec<u8>], signature: &[u8]) -> usize {
         let makers = tokens
             .iter()
-            .filter_map(|token| self.maker(token, signature));
+            .filter_map(|token| Some(self.read(token, signature)?.maker));
         makers.collect::<std::collections::BTreeSet<_>>().len()
     }
 

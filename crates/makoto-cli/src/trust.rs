@@ -288,13 +288,15 @@ impl Trust {
 
     fn check_keys(&mut self, path: &Path, line: Option<usize>) {
         let has = |id| self.keys.iter().any(|key| *key.id() == id);
+        // Whether a set publishes it is known once sets are read, and `Trust` asks for it.
+        let may_be_published = !self.policy.key_sets().is_empty();
         let mut problems = Vec::new();
         let mut named = Vec::new();
         for rule in self.policy.rules() {
             for signer in rule.signers() {
                 if let SignerRule::Key(key) = signer {
                     named.push(key.id());
-                    if !has(key.id()) {
+                    if !has(key.id()) && !may_be_published {
                         let message = format!(
                             "{signer} is not among the trusted keys: add its PEM with `makoto policy allow --key PUB`"
                         );

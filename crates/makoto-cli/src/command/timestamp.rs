@@ -75,7 +75,7 @@ impl TimestampCommand {
                     "{shown} has an envelope of {count} signatures, needed one bundle for each"
                 )));
             };
-            let makers = |token: &Vec<u8>| times.maker(token, &signature.bytes);
+            let makers = |token: &Vec<u8>| Some(times.read(token, &signature.bytes)?.maker);
             let there: Vec<_> = signature.tokens.iter().filter_map(makers).collect();
             // Who answers at an address is known only once it has answered.
             let mut new = times.stamp(&signature.bytes)?;

@@ -33,10 +33,31 @@ impl Unsigned<'_> {
 /// What a signer made.
 #[derive(Debug, Clone)]
 pub struct Signed {
+    pub(crate) signature: Vec<u8>,
+    pub(crate) public_key: PublicKey,
+    pub(crate) made_here: bool,
+}
+
+impl Signed {
+    /// What came back from a device or another process: the signature (of ECDSA, in DER), and the
+    /// key that verifies it. Whether it does is looked at before it is used.
+    pub fn new(signature: Vec<u8>, public_key: PublicKey) -> Self {
+        Self {
+            signature,
+            public_key,
+            made_here: false,
+        }
+    }
+
     /// The signature; of ECDSA, in DER.
-    pub signature: Vec<u8>,
+    pub fn signature(&self) -> &[u8] {
+        &self.signature
+    }
+
     /// The key that verifies it.
-    pub public_key: PublicKey,
+    pub fn public_key(&self) -> &PublicKey {
+        &self.public_key
+    }
 }
 
 /// Why nothing was signed.
@@ -181,6 +202,7 @@ impl Signer for SigningKey {
             signature: signature
                 .map_err(|_| SignError::Unavailable("the backend failed".into()))?,
             public_key: self.public.clone(),
+            made_here: true,
         })
     }
 }

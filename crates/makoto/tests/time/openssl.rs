@@ -235,16 +235,21 @@ impl Workshop {
 
     /// A trusted root with these authorities for certificates and for timestamps.
     pub(crate) fn root(&self, cas: &[(&str, &[&str])], tsas: &[(&str, &[&str])]) -> TrustedRoot {
+        let root = self.root_document(cas, tsas).to_string();
+        TrustedRoot::from_json(root.as_bytes()).expect("a trusted root")
+    }
+
+    /// The same as a document.
+    pub(crate) fn root_document(&self, cas: &[(&str, &[&str])], tsas: &[(&str, &[&str])]) -> Json {
         let list = |authorities: &[(&str, &[&str])]| -> Json {
             let one = |(operator, chain): &(&str, &[&str])| self.authority(operator, chain);
             authorities.iter().map(one).collect()
         };
-        let root = document(list(cas), list(tsas));
-        TrustedRoot::from_json(root.to_string().as_bytes()).expect("a trusted root")
+        document(list(cas), list(tsas))
     }
 }
 
-/// A trusted root as a document.
+/// A trusted root of lists of authorities.
 pub(crate) fn document(cas: Json, tsas: Json) -> Json {
     [
         (

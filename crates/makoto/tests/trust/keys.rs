@@ -116,7 +116,8 @@ pub(crate) fn sign(key: &SigningKey, payload: &[u8]) -> Vec<u8> {
         payload_type: PAYLOAD_TYPE,
         payload,
     };
-    key.sign(&unsigned).expect("signed").signature
+    let signed = key.sign(&unsigned).expect("signed");
+    signed.signature().to_vec()
 }
 
 #[test]
@@ -280,10 +281,8 @@ impl Signer for Remote {
 fn what_a_signer_answers_is_checked() {
     let (key, other) = (p256(), p256());
     let signed = |bytes: &[u8], named: &SigningKey| {
-        Remote(Ok(Signed {
-            signature: sign(&other, bytes),
-            public_key: named.public_key().clone(),
-        }))
+        let public = named.public_key().clone();
+        Remote(Ok(Signed::new(sign(&other, bytes), public)))
     };
     let good = Envelope::sign(PAYLOAD_TYPE, STATEMENT, &signed(STATEMENT, &other));
     assert_eq!(

@@ -2,7 +2,6 @@
 
 use makoto::json::Json;
 use makoto::report::Outcome;
-use makoto::trusted_root::TrustedRoot;
 
 use crate::world::{
     By, COLLECTED, COLLECTOR, COLLECTOR_RULE, Case, DATA, SIGNED, bundle, bytes, in_workshop,
@@ -316,9 +315,7 @@ fn attack_90_authorities_without_operator_add_nothing_to_those_with_one() {
             }
             let tsas = [workshop.authority("acme-time", &["tsa-ca"]), other.into()];
             let cas = [workshop.authority("acme", &["ca"])];
-            let root =
-                crate::openssl::document(cas.into_iter().collect(), tsas.into_iter().collect());
-            TrustedRoot::from_json(root.to_string().as_bytes()).expect("a trusted root")
+            crate::openssl::document(cas.into_iter().collect(), tsas.into_iter().collect())
         });
         Case {
             policy: policy(COLLECTOR_RULE, "tsa-threshold = 2"),
@@ -340,7 +337,7 @@ fn attack_90_the_certificates_of_a_token_make_no_second_operator() {
         workshop.issue("tsa-of-two", "P-256", "time-two", TSA, LONG);
     });
     let root = in_workshop(|workshop| {
-        workshop.root(
+        workshop.root_document(
             &[("acme", &["ca"])],
             &[
                 ("one", &["time-one", "tsa-ca"]),
@@ -421,7 +418,7 @@ fn attack_90_authorities_that_certified_one_another_are_no_two_operators() {
             if reversed {
                 tsas.reverse();
             }
-            workshop.root(&[("acme", &["ca"])], &tsas)
+            workshop.root_document(&[("acme", &["ca"])], &tsas)
         });
         let case = |threshold: usize| Case {
             policy: policy(COLLECTOR_RULE, &format!("tsa-threshold = {threshold}")),

@@ -1,6 +1,8 @@
 //! Acme: authorities, signers, timestamps of a fixed clock, and data that verifies at L2.
 
 use std::collections::HashMap;
+use std::io::Cursor;
+use std::path::Path;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use aws_lc_rs::rand::SystemRandom;
@@ -22,7 +24,9 @@ use makoto::timestamp::Request;
 use makoto::trusted_root::TrustedRoot;
 use makoto::validate::refusal;
 use makoto::verify::{Asked, Attestations, Candidates, Evidence, FileEvidence, Trust};
+use makoto_data::Stream;
 
+use crate::command;
 use crate::openssl::{AUTHORITY, LONG, SIGNER, TSA, Workshop};
 
 pub(crate) const DATA: &[u8] = b"id,amount\n1,10\n2,20\n";
@@ -314,9 +318,9 @@ pub(crate) fn good() -> &'static [u8] {
     &GOOD
 }
 
-pub(crate) fn root() -> TrustedRoot {
+pub(crate) fn root() -> Json {
     in_workshop(|workshop| {
-        workshop.root(
+        workshop.root_document(
             &[("acme", &["ca"]), ("rival", &["rival-ca"])],
             &[("acme-time", &["tsa-ca"]), ("other-time", &["tsa2-ca"])],
         )
@@ -330,7 +334,7 @@ pub(crate) const COLLECTOR_RULE: &str =
 /// A policy with one rule for sales, and more terms.
 pub(crate) fn policy(signers: &str, terms: &str) -> String {
     format!(
-        "version = 1\ntrusted-root = \"root.json\"\ntrusted-keys = \"keys.pem\"\n[[dataset]]\nname = \"dataset:sales*\"\nrequire = \"L2\"\nsigners = [{signers}]\n{terms}\n"
+        "version = 1\ntrusted-root = \"root.json\"\n[[dataset]]\nname = \"dataset:sales*\"\nrequire = \"L2\"\nsigners = [{signers}]\n{terms}\n"
     )
 }
 
@@ -349,9 +353,9 @@ pub(crate) struct Case<'a> {
     pub(crate) now: &'a str,
     pub(crate) keys: &'a [&'a str],
     /// Other authorities than everybody's.
-    pub(crate) root: Option<TrustedRoot>,
-    /// Key sets by their names.
-    pub(crate) key_sets: Vec<(&'a str, KeySet)>,
+    pub(crate) root: Option<Json>,
+    /// Key sets of the owner by their names, as files.
+    pub(crate) key_sets: Vec<(&'a str, Vec<u8>)>,
     /// Bundles of inputs, found by their ids.
     pub(crate) inputs: Vec<Vec<u8>>,
 }
@@ -384,31 +388,49 @@ impl Attestations for Shelf {
 }
 
 impl Case<'_> {
-    fn key_sets(&self) -> Vec<(String, KeySet)> {
-        let sets = self.key_sets.iter();
-        sets.map(|(name, set)| ((*name).to_owned(), set.clone()))
-            .collect()
+    /// The policy with the keys and key sets that it lists.
+    pub(crate) fn policy(&self) -> String {
+        let owner = public("owner").key_id();
+        let mut text = match self.keys() {
+            keys if keys.is_empty() => self.policy.clone(),
+            _ => format!("trusted-keys = \"keys.pem\"\n{}", self.policy),
+        };
+        for (name, _) in &self.key_sets {
+            let file = format!("file = \"{name}.json\"");
+            text += &format!("[[keysets]]\n{file}\nname = \"{name}\"\nkey = \"{owner}\"\n");
+        }
+        text
     }
 
-    pub(crate) fn trust(&self) -> Trust {
-        let policy = Policy::read(self.policy.as_bytes(), &Limits::DEFAULT);
-        let policy = policy.unwrap_or_else(|problems| panic!("{problems:?}"));
-        let keys = self.keys.iter().map(|name| public(name)).collect();
+    /// The keys that the policy trusts, that of the owner of key sets too.
+    pub(crate) fn keys(&self) -> Vec<PublicKey> {
+        let owner = (!self.key_sets.is_empty()).then_some(&"owner");
+        let names = self.keys.iter().chain(owner);
+        names.map(|name| public(name)).collect()
+    }
+
+    /// The trusted root as a file.
+    pub(crate) fn root(&self) -> Vec<u8> {
         let root = self.root.clone().unwrap_or_else(root);
-        Trust::new(policy, root, Digest::of(b"root"), keys, self.key_sets())
-            .expect("nothing is missing")
+        root.to_string().into_bytes()
     }
 
-    pub(crate) fn report(&self) -> Report {
+    /// What the library says.
+    fn judge(&self) -> Report {
         let attestations = match Attestation::parse_file(&self.attestations) {
             Ok(attestations) => attestations,
             Err(error) => return refusal(&error, at(self.now)),
         };
         let candidates = Candidates::read(attestations);
+        let sha256 = Digest::of(self.data);
+        let settings = candidates.settings_for(&sha256, self.name).flatten();
+        let stream = Stream::open(Path::new("data"), None, Cursor::new(self.data.to_vec()));
+        let read = stream.and_then(|stream| stream.digest(settings, &|_| (), None));
+        let read = read.expect("the data can be read");
         let evidence = Evidence::File(Box::new(FileEvidence {
-            sha256: Digest::of(self.data),
-            bytes: self.data.len() as u64,
-            records: None,
+            sha256,
+            bytes: read.bytes,
+            records: settings.cloned().zip(read.records),
         }));
         let places: Vec<_> = self.path.iter().map(|path| (*path).to_owned()).collect();
         let asked = Asked {
@@ -422,8 +444,26 @@ impl Case<'_> {
                 shelf.0.entry(one.id).or_default().push(one);
             }
         }
-        self.trust()
-            .verify(&candidates, &evidence, &asked, &mut shelf, at(self.now))
+        let policy = Policy::read(self.policy().as_bytes(), &Limits::DEFAULT);
+        let policy = policy.unwrap_or_else(|problems| panic!("{problems:?}"));
+        let root = self.root();
+        let digest = Digest::of(&root);
+        let root = TrustedRoot::from_json(&root).expect("a trusted root");
+        let sets = self.key_sets.iter().map(|(name, set)| {
+            let set = KeySet::verify(set, &public("owner"), None, None, &at(self.now));
+            ((*name).to_owned(), set.expect("a key set"))
+        });
+        let trust = Trust::new(policy, root, digest, self.keys(), sets.collect());
+        let trust = trust.expect("nothing is missing");
+        trust.verify(&candidates, &evidence, &asked, &mut shelf, at(self.now))
+    }
+
+    /// What the library and the command say, which is the same.
+    #[track_caller]
+    pub(crate) fn report(&self) -> Report {
+        let report = self.judge();
+        command::agrees(self, &report);
+        report
     }
 
     /// Asserts that it passes at L2, and hands out the report.

@@ -199,7 +199,7 @@ fn attack_23_a_chain_that_is_longer_than_its_authorities_allow() {
     });
     let case = |leaf, chain: &[&str]| Case {
         root: Some(in_workshop(|workshop| {
-            workshop.root(&[("acme", chain)], &[("acme-time", &["tsa-ca"])])
+            workshop.root_document(&[("acme", chain)], &[("acme-time", &["tsa-ca"])])
         })),
         attestations: sales(By::Certificate(leaf)),
         ..Case::default()

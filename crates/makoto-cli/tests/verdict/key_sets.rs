@@ -1,16 +1,21 @@
 //! Published keys: replaced, retired, taken back, rolled back (attacks 25, 26 and 91).
 
+use makoto::digest::Digest;
 use makoto::envelope::Envelope;
 use makoto::json::Json;
 use makoto::key::Signer;
 use makoto::key_set::{
     KeySet, KeySetDraft, KeySetError, OwnerRole, PAYLOAD_TYPE, PublishedKey, Remembered,
 };
+use makoto::limits::Limits;
+use makoto::policy::Policy;
 use makoto::report::{Outcome, Report};
+use makoto::trusted_root::TrustedRoot;
+use makoto::verify::{Trust, TrustError};
 
 use crate::world::{
     By, COLLECTOR_RULE, Case, DATA, NOW, SIGNED, at, base64, bundle, bytes, key, origin, policy,
-    public, root, signed, unstamped,
+    public, signed, unstamped,
 };
 
 const PUBLISHED: &str = "2026-05-01T00:00:00Z";
@@ -47,30 +52,25 @@ fn read(bytes: &[u8], remembered: Option<&Remembered>) -> Result<KeySet, KeySetE
     KeySet::verify(bytes, &public("owner"), remembered, None, &at(NOW))
 }
 
-fn set(draft: &KeySetDraft) -> KeySet {
-    read(&written(draft, &["owner"]), None).expect("verifies")
+fn set(draft: &KeySetDraft) -> Vec<u8> {
+    written(draft, &["owner"])
+}
+
+fn remembered(set: &[u8]) -> Remembered {
+    read(set, None).expect("verifies").to_remembered()
 }
 
 /// A key set with one change to its one key.
-fn changed(change: impl FnOnce(&mut PublishedKey)) -> KeySet {
+fn changed(change: impl FnOnce(&mut PublishedKey)) -> Vec<u8> {
     let mut draft = draft(2);
     change(&mut draft.keys[0]);
     set(&draft)
 }
 
-/// A policy for sales that names the partner's key set.
-fn with_partner(signers: &str) -> String {
-    let owner = public("owner").key_id();
-    policy(
-        signers,
-        &format!("[[keysets]]\nfile = \"keys.json\"\nname = \"partner\"\nkey = \"{owner}\""),
-    )
-}
-
 /// What the team signed, by a policy that takes the partner's key set.
-fn case(partner: KeySet) -> Case<'static> {
+fn case(partner: Vec<u8>) -> Case<'static> {
     Case {
-        policy: with_partner(RULE),
+        policy: policy(RULE, ""),
         attestations: signed(&origin("dataset:sales", DATA), By::Key("team")),
         key_sets: vec![("partner", partner)],
         ..Case::default()
@@ -99,7 +99,7 @@ fn envelope(payload: &[u8], by: &str) -> Vec<u8> {
 /// The payload of a good set after a change to its text.
 fn edited(from: &str, to: &str) -> Result<KeySet, KeySetError> {
     let bytes = written(&draft(1), &["owner"]);
-    let document = Json::parse(&bytes, &makoto::limits::Limits::DEFAULT).expect("JSON");
+    let document = Json::parse(&bytes, &Limits::DEFAULT).expect("JSON");
     let found = Envelope::find_typed(&document, PAYLOAD_TYPE).expect("an envelope");
     let payload = found.expect("an envelope").unverified_payload;
     let payload = String::from_utf8(payload).expect("text");
@@ -127,7 +127,7 @@ fn a_set_under_another_name_allows_nobody() {
     let mut other = case(set(&draft(1)));
     let mut elsewhere = draft(1);
     elsewhere.keys = vec![published("stranger")];
-    other.key_sets = vec![("partner", set(&elsewhere)), ("rival", set(&draft(1)))];
+    other.key_sets = vec![("partner", set(&elsewhere)), ("rival", set(&draft(2)))];
     other.fails(&["L2.V.4"]);
     case(set(&draft(1))).passes();
 }
@@ -198,8 +198,8 @@ fn attack_26_the_key_was_retired_or_compromised_before_it_signed() {
 fn a_key_that_was_taken_back_is_refused_wherever_a_rule_names_it() {
     let id = public("team").key_id();
     let by_id = format!(r#"{{ key = "{id}", owner = "data-team" }}"#);
-    let named = |partner: KeySet, keys: &'static [&'static str]| Case {
-        policy: with_partner(&by_id),
+    let named = |partner: Vec<u8>, keys: &'static [&'static str]| Case {
+        policy: policy(&by_id, ""),
         keys,
         ..case(partner)
     };
@@ -254,9 +254,8 @@ fn attack_91_a_key_set_is_rolled_back_to_before_a_revocation() {
     case(first.clone()).passes();
     case(second.clone()).fails(&["L2.V.3"]);
     let old = written(&draft(1), &["owner"]);
-    let remembered = second.to_remembered();
     assert!(matches!(
-        read(&old, Some(&remembered)),
+        read(&old, Some(&remembered(&second))),
         Err(KeySetError::Older {
             found: 1,
             needed: 2,
@@ -273,8 +272,8 @@ fn attack_91_a_key_set_is_rolled_back_to_before_a_revocation() {
         })
     ));
     at_least(1).expect("the least version");
-    read(&old, Some(&first.to_remembered())).expect("the same again");
-    read(&written(&taken, &["owner"]), Some(&first.to_remembered())).expect("a later one");
+    read(&old, Some(&remembered(&first))).expect("the same again");
+    read(&written(&taken, &["owner"]), Some(&remembered(&first))).expect("a later one");
 }
 
 #[test]
@@ -298,15 +297,11 @@ fn two_sets_of_one_version_are_not_taken_for_one() {
     let second = written(&second, &["owner"]);
     read(&second, None).expect("good in itself");
     assert!(matches!(
-        read(&second, Some(&first.to_remembered())),
+        read(&second, Some(&remembered(&first))),
         Err(KeySetError::Equivocation { version: 1, .. })
     ));
     // The same payload with another signature is the same set.
-    read(
-        &written(&draft(1), &["owner"]),
-        Some(&first.to_remembered()),
-    )
-    .expect("signed again");
+    read(&written(&draft(1), &["owner"]), Some(&remembered(&first))).expect("signed again");
 }
 
 #[test]
@@ -404,7 +399,7 @@ fn a_key_is_listed_once_and_not_too_often() {
     let wrong = twice.sign(&[&key("owner")]);
     assert!(matches!(wrong, Err(makoto::key_set::DraftError::Wrong(_))));
     let mut many = draft(1);
-    many.keys = vec![published("team"); makoto::limits::Limits::DEFAULT.key_set_keys + 1];
+    many.keys = vec![published("team"); Limits::DEFAULT.key_set_keys + 1];
     let Err(makoto::key_set::DraftError::Wrong(check)) = many.sign(&[&key("owner")]) else {
         panic!("too many keys");
     };
@@ -451,13 +446,15 @@ fn only_bare_dsse_of_the_right_type_is_a_key_set() {
 
 #[test]
 fn a_key_set_that_the_policy_lists_has_to_be_given() {
-    use makoto::verify::{Trust, TrustError};
     let trust = |signers: &str, sets| {
-        let policy = with_partner(signers);
-        let policy =
-            makoto::policy::Policy::read(policy.as_bytes(), &makoto::limits::Limits::DEFAULT);
-        let digest = makoto::digest::Digest::of(b"root");
-        Trust::new(policy.expect("a policy"), root(), digest, Vec::new(), sets)
+        let listed = Case {
+            policy: policy(signers, ""),
+            ..case(set(&draft(1)))
+        };
+        let policy = Policy::read(listed.policy().as_bytes(), &Limits::DEFAULT);
+        let root = TrustedRoot::from_json(&listed.root()).expect("a trusted root");
+        let digest = Digest::of(b"root");
+        Trust::new(policy.expect("a policy"), root, digest, Vec::new(), sets)
     };
     // No rule names it, and it could take back what a rule does name.
     for signers in [RULE, COLLECTOR_RULE] {
@@ -465,6 +462,7 @@ fn a_key_set_that_the_policy_lists_has_to_be_given() {
             trust(signers, Vec::new()),
             Err(TrustError::KeySetNotGiven(name)) if name == "partner"
         ));
-        trust(signers, vec![("partner".to_owned(), set(&draft(1)))]).expect("nothing is missing");
+        let partner = read(&set(&draft(1)), None).expect("verifies");
+        trust(signers, vec![("partner".to_owned(), partner)]).expect("nothing is missing");
     }
 }
