@@ -16,6 +16,7 @@ use crate::catalog::{CatalogArgs, folder_of};
 use crate::clock;
 use crate::failure::Failure;
 use crate::object;
+use crate::package_trust;
 use crate::trust::to_judge_by;
 
 /// By what data is judged.
@@ -24,12 +25,24 @@ use crate::trust::to_judge_by;
 pub(crate) struct PolicyArgs {
     /// Judge by this policy, which names whom to trust for which data (see `makoto policy`);
     /// nothing that lies beside the data is ever taken for one
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "judged_by")]
     policy: Option<PathBuf>,
 
+    /// Judge a package by the policy that came along in it, if it has this digest, which you know
+    /// from elsewhere; without it, what a package brings along decides nothing
+    #[arg(long, value_name = "sha256:DIGEST", group = "judged_by", value_parser = typed_digest)]
+    package_trust: Option<Digest>,
+
     /// Judge as of this time (RFC 3339) [default: now]
-    #[arg(long, value_name = "TIME", requires = "policy")]
+    #[arg(long, value_name = "TIME", requires = "judged_by")]
     at: Option<String>,
+}
+
+fn typed_digest(text: &str) -> Result<Digest, String> {
+    let hex = text.strip_prefix("sha256:");
+    let hex = hex.ok_or("needed sha256: and 64 hex digits, as `makoto pack` prints them")?;
+    hex.parse()
+        .map_err(|error: makoto::digest::NotADigest| error.to_string())
 }
 
 /// Whoever judges data. Made once for a command, whatever the number of datasets.
@@ -45,39 +58,49 @@ pub(crate) struct Judge<'a> {
 /// A policy, with the folder that its paths start from.
 struct Court {
     trust: Trust,
-    folder: PathBuf,
-    /// The same folder as it is called.
-    called: PathBuf,
+    /// The folder as it is called, and where it lies. None when it came in a package: no data is
+    /// below it.
+    folders: Vec<PathBuf>,
 }
 
 impl<'a> Judge<'a> {
-    /// Reads the policy and everything that it names.
-    pub(crate) fn new(args: &PolicyArgs, places: &'a CatalogArgs) -> Result<Self, Failure> {
+    /// Reads the policy and everything that it names. `data` is what it will judge.
+    pub(crate) fn new(
+        args: &PolicyArgs,
+        places: &'a CatalogArgs,
+        data: &[PathBuf],
+    ) -> Result<Self, Failure> {
         let now = match &args.at {
             None => clock::now()?,
             Some(text) => {
                 DateTime::parse(text).map_err(|error| Failure::usage(format!("--at: {error}")))?
             }
         };
-        let court = args.policy.as_deref().map(|policy| {
-            let unreadable = |error: std::io::Error| {
-                Failure::usage(format!("cannot read the policy's folder: {error}"))
-            };
-            let folder = folder_of(policy);
-            let called = std::path::absolute(&folder).map_err(unreadable)?;
-            let folder = folder.canonicalize().map_err(unreadable)?;
-            let trust = to_judge_by(policy, &now)?;
-            Ok::<_, Failure>(Court {
-                trust,
-                folder,
-                called: folded(&called),
-            })
-        });
+        let court = match (&args.policy, &args.package_trust, data) {
+            (Some(policy), ..) => Some(Court::by(policy, &now)?),
+            (None, Some(digest), [package]) => Some(Court {
+                trust: package_trust::open(package, digest, &now)?,
+                folders: Vec::new(),
+            }),
+            (None, Some(_), _) => {
+                return Err(Failure::usage("--package-trust is about one package")
+                    .hint("verify each package with the digest of its own policy"));
+            }
+            (None, None, _) => None,
+        };
         Ok(Self {
-            court: court.transpose()?,
+            court,
             now,
             places: Some(places),
             catalogs: Mutex::default(),
+        })
+    }
+
+    /// One that judges by the policy at `path`, where all attestations come along.
+    pub(crate) fn by_policy(path: &Path, now: DateTime) -> Result<Self, Failure> {
+        Ok(Self {
+            court: Some(Court::by(path, &now)?),
+            ..Self::without_policy(now)
         })
     }
 
@@ -172,6 +195,19 @@ impl<'a> Judge<'a> {
 }
 
 impl Court {
+    fn by(policy: &Path, now: &DateTime) -> Result<Self, Failure> {
+        let unreadable = |error: std::io::Error| {
+            Failure::usage(format!("cannot read the policy's folder: {error}"))
+        };
+        let folder = folder_of(policy);
+        let called = std::path::absolute(&folder).map_err(unreadable)?;
+        let folder = folder.canonicalize().map_err(unreadable)?;
+        Ok(Self {
+            trust: to_judge_by(policy, now)?,
+            folders: vec![folded(&called), folder],
+        })
+    }
+
     /// The data's places as the policy writes them: relative to its folder, or a URL. Data that is
     /// reached by links has several, and the rules for all of them count: who puts a link chooses
     /// where it leads. Of data that lies elsewhere, none: no rule speaks of it by its path.
@@ -185,7 +221,7 @@ impl Court {
         }
         let mut places = Vec::new();
         for name in names_of(path) {
-            for folder in [&self.called, &self.folder] {
+            for folder in &self.folders {
                 let Ok(place) = name.strip_prefix(folder) else {
                     continue;
                 };

@@ -22,6 +22,7 @@ mod github;
 mod judge;
 mod next;
 mod object;
+mod package_trust;
 mod passphrase;
 mod pattern;
 mod progress;

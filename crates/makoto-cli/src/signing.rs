@@ -65,6 +65,8 @@ pub(crate) struct Signing {
     certificate: Option<Certificate>,
     times: Times,
     level: Level,
+    /// Whether somebody else did what the statement says, and signs it too.
+    approves: bool,
     /// What a configuration file said.
     pub(crate) from_file: Vec<Value>,
 }
@@ -149,6 +151,7 @@ impl SigningArgs {
             certificate,
             times,
             level,
+            approves: false,
             from_file: from_file.filter(|value| value.place().is_some()).collect(),
         }))
     }
@@ -203,10 +206,18 @@ impl TimeArgs {
 }
 
 impl Signing {
+    /// The same signer for what others did.
+    pub(crate) fn approving(self) -> Self {
+        Self {
+            approves: true,
+            ..self
+        }
+    }
+
     /// Refuses a statement that this signer cannot speak for (L2.P.5), or that could not be
     /// verified at the level that was asked for (L2.P.7 to L2.P.9).
     pub(crate) fn check(&self, statement: &Json) -> Result<(), Failure> {
-        if let Some(certificate) = &self.certificate {
+        if let (Some(certificate), false) = (&self.certificate, self.approves) {
             for path in ["collector", "executor"] {
                 let actor = statement.get("predicate").and_then(|all| all.get(path));
                 let id = actor.and_then(|actor| actor.get("id"));
@@ -220,7 +231,7 @@ impl Signing {
                         Plain(&named(certificate))
                     ))
                     .hint(format!(
-                        "give the id that the certificate names, or the certificate of that {path}"
+                        "give the id that the certificate names, or the certificate of that {path}; whoever approves what it did runs `makoto sign --approve`"
                     )));
                 }
             }

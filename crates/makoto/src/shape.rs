@@ -37,6 +37,8 @@ pub trait Shape: Sized {
 pub enum Need {
     /// A failure at every level.
     Required,
+    /// A failure at every level, and from L2 on one of this requirement.
+    RequiredBy(&'static str),
     /// A warning.
     Recommended,
     /// Nothing.
@@ -161,7 +163,8 @@ impl Findings {
     /// Adds a finding that a field is not there.
     pub fn missing(&mut self, at: &At<'_>, need: Need, needed: &str) {
         let (id, outcome) = match need {
-            Need::Required => (self.requirements.complete, Outcome::Fail),
+            Need::RequiredBy(id) if self.level >= Level::L2 => (id, Outcome::Fail),
+            Need::Required | Need::RequiredBy(_) => (self.requirements.complete, Outcome::Fail),
             Need::Recommended => (self.requirements.recommended, Outcome::Warn),
             Need::FromL2(id) if self.level >= Level::L2 => (id, Outcome::Fail),
             Need::FromL2(id) => (id, Outcome::Warn),
@@ -345,7 +348,7 @@ pub fn object_schema(doc: &str, fields: &[Field]) -> Object {
             let note = match field.need {
                 Need::Recommended => " Recommended.",
                 Need::FromL2(_) => " Recommended; required from L2 on.",
-                Need::Required | Need::Optional => "",
+                Need::Required | Need::RequiredBy(_) | Need::Optional => "",
             };
             members.insert(
                 "description".to_owned(),
@@ -356,7 +359,7 @@ pub fn object_schema(doc: &str, fields: &[Field]) -> Object {
     });
     let required = fields
         .iter()
-        .filter(|field| field.need == Need::Required)
+        .filter(|field| matches!(field.need, Need::Required | Need::RequiredBy(_)))
         .map(|field| field.key.into());
     [
         ("type", "object".into()),
@@ -371,7 +374,7 @@ pub fn object_schema(doc: &str, fields: &[Field]) -> Object {
 /// Makes a [`Shape`] from a table of fields.
 ///
 /// Each row is `need name: Type = "key"` with a doc comment; `need` is `required`,
-/// `recommended`, `optional` or `from_l2("requirement")`. Members that no row names are kept in
+/// `required("requirement")`, `recommended`, `optional` or `from_l2("requirement")`. Members that no row names are kept in
 /// `extra` and written back. `=> check` names a function that is called with the value that was
 /// read, for rules between fields; `, schema refine` one that tells the schema of them.
 #[macro_export]
@@ -443,7 +446,7 @@ macro_rules! document {
                 findings: &mut $crate::shape::Findings,
             ) {
                 use $crate::shape::Need;
-                if need == Need::Required {
+                if matches!(need, Need::Required | Need::RequiredBy(_)) {
                     findings.missing(at, need, Self::NEEDED);
                     return;
                 }
@@ -454,8 +457,8 @@ macro_rules! document {
                 for (inner, absent, key) in rows {
                     match (need, inner) {
                         (_, Need::FromL2(_)) => absent(&at.field(key), *inner, findings),
-                        (Need::Recommended, Need::Required | Need::Recommended) => absent(&at.field(key), need, findings),
-                        (Need::FromL2(_), Need::Required) => absent(&at.field(key), need, findings),
+                        (Need::Recommended, Need::Required | Need::RequiredBy(_) | Need::Recommended) => absent(&at.field(key), need, findings),
+                        (Need::FromL2(_), Need::Required | Need::RequiredBy(_)) => absent(&at.field(key), need, findings),
                         _ => {}
                     }
                 }
@@ -465,6 +468,7 @@ macro_rules! document {
     (@type required $type:ty) => { $type };
     (@type $need:ident $type:ty) => { Option<$type> };
     (@need required) => { $crate::shape::Need::Required };
+    (@need required $rule:literal) => { $crate::shape::Need::RequiredBy($rule) };
     (@need recommended) => { $crate::shape::Need::Recommended };
     (@need optional) => { $crate::shape::Need::Optional };
     (@need from_l2 $rule:literal) => { $crate::shape::Need::FromL2($rule) };

@@ -12,8 +12,8 @@ use makoto::manifest::check_path;
 use makoto::report::{Outcome, Verdict};
 use makoto::verify::Asked;
 use makoto_data::{
-    ATTESTATION, Catalog, Links, PackageWriter, Recursion, attestation_path, digest_file,
-    further_name, list_folder, member_path, one_line,
+    ATTESTATION, Catalog, Links, PackageTrust, PackageWriter, Recursion, attestation_path,
+    digest_file, further_name, list_folder, member_path, one_line,
 };
 
 use super::Output;
@@ -24,6 +24,7 @@ use crate::clock;
 use crate::dataset::same_file;
 use crate::failure::Failure;
 use crate::judge::Judge;
+use crate::package_trust::collect;
 use crate::progress::Bar;
 use crate::screen::{self, Plain};
 use crate::table::attested_folder;
@@ -39,6 +40,7 @@ use crate::table::attested_folder;
 Examples:
   makoto pack orders.csv -o orders.zip
   makoto pack orders.csv parts/ -o delivery.zip --store /srv/attestations
+  makoto pack orders.csv -o orders.zip --policy policy.toml
   makoto verify delivery.zip")]
 pub(crate) struct Pack {
     /// Files and folders
@@ -55,6 +57,11 @@ pub(crate) struct Pack {
 
     #[command(flatten)]
     store: StoreArgs,
+
+    /// Judge the data by this policy, and take it along with everything that it names; it counts for
+    /// whoever is told its digest (see `makoto verify --package-trust`)
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
 
     /// Replace a file that is there
     #[arg(long)]
@@ -91,6 +98,9 @@ impl Pack {
                 );
             }
         }
+        let now = clock::now()?;
+        let trust = self.policy.as_deref();
+        let trust = trust.map(|policy| collect(policy, &now)).transpose()?;
         let catalog = self.catalog_of_all()?;
         let history = History::of(&items, &attestation, catalog, members.len());
         history.warn();
@@ -119,6 +129,10 @@ impl Pack {
             };
             package.add(name, copy, cannot)?;
         }
+        for (name, bytes) in trust.iter().flat_map(PackageTrust::members) {
+            let write = |to: &mut (dyn Write + Send)| to.write_all(bytes);
+            package.add(&name, write, |error| error).map_err(cannot)?;
+        }
         let (package, file) = package
             .finish(&self.output)
             .map_err(|error| self.unsound(&error))?;
@@ -131,7 +145,10 @@ impl Pack {
             },
             member: None,
         };
-        let judge = Judge::without_policy(clock::now()?);
+        let judge = match &self.policy {
+            Some(policy) => Judge::by_policy(policy, now)?,
+            None => Judge::without_policy(now),
+        };
         let judged =
             judge_open(&package, &asked, &judge).map_err(|error| self.unsound(&error))??;
         if judged.report.verdict != Verdict::Pass {
@@ -146,12 +163,14 @@ impl Pack {
         // What came from a file that few may read stays among them.
         let mut readers: Vec<_> = items.iter().map(|item| item.path.as_path()).collect();
         readers.extend(private.iter().map(|place| place.file()));
+        readers.extend(self.policy.as_deref());
         file.keep_for_readers_of(&readers).map_err(cannot)?;
         self.tell(
             output,
             &attestation,
             &members.into_keys().collect::<Vec<_>>(),
             &history,
+            trust.as_ref(),
         );
         Ok(0)
     }
@@ -266,7 +285,14 @@ impl Pack {
         Failure::usage(format!("cannot write {}: {error}", Plain(&shown)))
     }
 
-    fn tell(&self, output: Output, attestation: &[u8], members: &[&str], history: &History) {
+    fn tell(
+        &self,
+        output: Output,
+        attestation: &[u8],
+        members: &[&str],
+        history: &History,
+        trust: Option<&PackageTrust>,
+    ) {
         let shown = self.output.to_string_lossy();
         let statements = Attestation::parse_file(attestation).unwrap_or_default();
         let ids = statements.iter().map(|one| format!("sha256:{}", one.id));
@@ -278,6 +304,7 @@ impl Pack {
                 ("members", members.iter().copied().map(Json::from).collect()),
                 ("further", further.map(Json::from).collect()),
                 ("lineageComplete", history.open.is_empty().into()),
+                ("packageTrust", trust.map(digest_of).into()),
             ]));
             return;
         }
@@ -290,7 +317,17 @@ impl Pack {
                 "  {count} further statement(s) of what it was made from"
             ));
         }
+        if let Some(trust) = trust {
+            screen::result(format!(
+                "  the policy counts for whoever verifies with --package-trust {}",
+                digest_of(trust)
+            ));
+        }
     }
+}
+
+fn digest_of(trust: &PackageTrust) -> String {
+    format!("sha256:{}", trust.digest())
 }
 
 fn changed(path: &Path) -> Failure {

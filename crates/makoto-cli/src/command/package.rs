@@ -122,6 +122,8 @@ pub(crate) fn judge_open(
         };
         judged.push((dataset.name().to_owned(), report));
     }
+    let mut strange = strange;
+    strange.extend(brought_along(package)?);
     package.refuse_changed()?;
     let unread = match judge.has_policy() {
         true => 0,
@@ -159,6 +161,18 @@ fn further(package: &Package) -> Result<(Vec<Attestation>, Vec<Check>), PackageE
         }
     }
     Ok((all, strange))
+}
+
+/// What is said of a policy that came along.
+fn brought_along(package: &Package) -> Result<Option<Check>, PackageError> {
+    let trust = package.unverified_trust()?;
+    Ok(trust.map(|trust| {
+        let message = format!(
+            "a policy came along, and counts only by --package-trust sha256:{}, if you know that digest from elsewhere",
+            trust.digest()
+        );
+        Check::new("L2.V.4", Outcome::Skip, "trust/", message)
+    }))
 }
 
 fn uncovered(what: &str, sha256: &Digest, now: &DateTime) -> Report {

@@ -26,6 +26,8 @@ Examples:
   makoto sign orders.csv.attestation --signer file:team.key
   makoto sign statement.json --signer file:team.key --tsa https://tsa.example.com --out signed.jsonl
   makoto sign orders.csv.attestation --signer file:job.key --certificate chain.pem \\
+      --tsa https://tsa.example.com --trusted-root trusted_root.json
+  makoto sign orders.csv.attestation --approve --signer file:lead.key --certificate lead.pem \
       --tsa https://tsa.example.com --trusted-root trusted_root.json")]
 pub(crate) struct Sign {
     /// The statement, or bundles around it
@@ -39,6 +41,11 @@ pub(crate) struct Sign {
     /// Sign bytes that are not the canonical form of the statement (RFC 8785)
     #[arg(long)]
     as_is: bool,
+
+    /// Approve what somebody else did: the certificate need not name the statement's collector or
+    /// executor, who must be another of its signers; for policies with signer-threshold
+    #[arg(long, requires = "certificate")]
+    approve: bool,
 
     #[command(flatten)]
     signing: SigningArgs,
@@ -70,6 +77,10 @@ impl Sign {
         let signing = self.signing.open_for(None, least)?.ok_or_else(|| {
             Failure::usage("no signer is given (L2.P.1)").hint("add --signer file:K")
         })?;
+        let signing = match self.approve {
+            true => signing.approving(),
+            false => signing,
+        };
         self.store.rehearse(&[])?;
         let id = format!("sha256:{}", Digest::of(&payload));
         if let Some(bundle) = bundles.iter().find(|bundle| signing.made(bundle)) {

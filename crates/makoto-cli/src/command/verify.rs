@@ -47,7 +47,8 @@ Examples:
   makoto verify 'data/**/*.csv'
   curl -sf https://example.com/a.csv | makoto verify - --attestation a.csv.attestation --output a.csv
   makoto verify orders.csv --junit report.xml
-  makoto verify parts/ --member 2026/11/part-3.csv")]
+  makoto verify parts/ --member 2026/11/part-3.csv
+  makoto verify delivery.zip --package-trust sha256:5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9")]
 pub(crate) struct Verify {
     /// The files or folders, or - for stdin; a pattern in quotes, such as 'data/**/*.csv', is
     /// matched here
@@ -98,7 +99,7 @@ pub(crate) struct Verify {
 
 impl Verify {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
-        let judge = Judge::new(&self.policy, &self.places)?;
+        let judge = Judge::new(&self.policy, &self.places, &self.data)?;
         match self
             .selection
             .select(&self.data, Kind::Data(self.links()))?

@@ -55,7 +55,7 @@ fn sign(sandbox: &Sandbox, data: &str, signer: &str) {
 }
 
 /// Attested and signed orders, and a policy beside the folder of the data.
-fn signed() -> Sandbox {
+pub(crate) fn signed() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.write("data/orders.csv", crate::verify::ORDERS);
     attest(&sandbox, "data/orders.csv", &[]);
@@ -82,7 +82,7 @@ fn trust(sandbox: &Sandbox, folder: &str) {
     sandbox.write(&format!("{folder}/policy.toml"), POLICY);
 }
 
-const POLICY: &str = r#"version = 1
+pub(crate) const POLICY: &str = r#"version = 1
 trusted-root = "trusted_root.json"
 
 [[dataset]]
@@ -96,9 +96,9 @@ require = "L2"
 signers = [{ uri = "https://acme.example/collectors/1", ca = "acme" }]
 "#;
 
-const BY: [&str; 2] = ["--policy", "trust/policy.toml"];
+pub(crate) const BY: [&str; 2] = ["--policy", "trust/policy.toml"];
 
-fn passes((status, report): &(i32, Json)) {
+pub(crate) fn passes((status, report): &(i32, Json)) {
     assert_eq!((*status, text(report, "verdict")), (0, "pass"), "{report}");
     assert_eq!(text(report, "level"), "L2");
 }

@@ -1,4 +1,4 @@
-//! Statements that are signed when they are made, and afterwards, with OpenSSL on the other side.
+//! Statements that are signed when they are made, with OpenSSL on the other side.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::verify::ORDERS;
 pub(crate) const SIGNER: [&str; 4] = ["--signer", "file:k", "--passphrase-file", "pass"];
 
 /// What the certificate of the tests names.
-const COLLECTOR: &str = "https://acme.example/collectors/1";
+pub(crate) const COLLECTOR: &str = "https://acme.example/collectors/1";
 
 /// Data, a key `k`, and a further key `k2`.
 pub(crate) fn signers() -> Sandbox {
@@ -34,7 +34,7 @@ pub(crate) fn signers() -> Sandbox {
 }
 
 /// As [`signers`], with the key `k` of a certificate `chain.pem` and a trusted root `root.json`.
-fn certified() -> (Sandbox, Arc<Authorities>) {
+pub(crate) fn certified() -> (Sandbox, Arc<Authorities>) {
     let (sandbox, authorities) = (signers(), Authorities::new());
     let workshop = &authorities.workshop;
     workshop.openssl(&[
@@ -58,7 +58,7 @@ fn certified() -> (Sandbox, Arc<Authorities>) {
 }
 
 /// The time in so many seconds.
-fn time_in(seconds: i64) -> String {
+pub(crate) fn time_in(seconds: i64) -> String {
     let now = std::time::SystemTime::UNIX_EPOCH
         .elapsed()
         .expect("a clock");
@@ -68,7 +68,7 @@ fn time_in(seconds: i64) -> String {
         .to_string()
 }
 
-fn origin(sandbox: &Sandbox, more: &[&str]) -> Ran {
+pub(crate) fn origin(sandbox: &Sandbox, more: &[&str]) -> Ran {
     let origin = [
         "attest",
         "origin",
@@ -80,7 +80,7 @@ fn origin(sandbox: &Sandbox, more: &[&str]) -> Ran {
 }
 
 /// `attest origin` at L2 by the certificate, with these options on top.
-fn at_l2(sandbox: &Sandbox, tsa: &str, more: &[&str]) -> Ran {
+pub(crate) fn at_l2(sandbox: &Sandbox, tsa: &str, more: &[&str]) -> Ran {
     let options = [
         "--certificate",
         "chain.pem",
@@ -101,7 +101,7 @@ pub(crate) fn envelope(file: &[u8]) -> Envelope {
     found.expect("an envelope that can be read")
 }
 
-fn count(sandbox: &Sandbox, file: &str) -> usize {
+pub(crate) fn count(sandbox: &Sandbox, file: &str) -> usize {
     Attestation::parse_file(&sandbox.read(file))
         .expect("an attestation file")
         .len()
@@ -352,36 +352,6 @@ fn nothing_is_written_that_was_signed_before_it_happened() {
 }
 
 #[test]
-fn a_time_that_comes_later_agrees_with_what_was_signed_or_is_not_added() {
-    let (sandbox, authorities) = certified();
-    let tsa = authorities.serve(Answer::Honest);
-    let when = ["--collected-at", &time_in(900), "--collector", COLLECTOR];
-    origin(&sandbox, &[&SIGNER[..], &when].concat()).ends(0, &[]);
-    let before = sandbox.read("orders.csv.attestation");
-    let stamped = ["--tsa", &tsa, "--trusted-root", "root.json"];
-    let timestamp = ["timestamp", "orders.csv.attestation"];
-    let ran = sandbox.makoto(&[&timestamp, &stamped[..]].concat());
-    ran.ends(1, &["before it happened", "L2.P.7"]);
-    assert_eq!(sandbox.read("orders.csv.attestation"), before);
-    // What stands beside it is none the worse.
-    let by = ["--collector", "data-team", "--append"];
-    origin(&sandbox, &[&SIGNER[..], &by].concat()).ends(0, &[]);
-    sandbox
-        .makoto(&[&timestamp, &stamped[..]].concat())
-        .ends(0, &["left as it was", "before it happened"]);
-    let text = sandbox.read_text("orders.csv.attestation");
-    let tokens: Vec<_> = text
-        .lines()
-        .map(|line| {
-            envelope(line.as_bytes()).unverified_signatures[0]
-                .tokens
-                .len()
-        })
-        .collect();
-    assert_eq!(tokens, [0, 1]);
-}
-
-#[test]
 fn the_key_in_an_address_is_shown_nowhere() {
     let sandbox = signers();
     // Nobody listens there.
@@ -399,38 +369,6 @@ fn the_key_in_an_address_is_shown_nowhere() {
         ran.ends(2, &["127.0.0.1"]);
         assert!(!format!("{ran:?}").contains("hunter22"), "{ran:?}");
     }
-}
-
-#[test]
-fn data_in_the_place_of_its_statement_is_told() {
-    let sandbox = signers();
-    sandbox.attested("orders.csv", &[]);
-    let sign = ["sign", "orders.csv"];
-    let ran = sandbox.makoto(&[&sign, &SIGNER[..]].concat());
-    ran.ends(1, &["orders.csv.attestation"]);
-    let timestamp = ["timestamp", "orders.csv", "--tsa", "http://127.0.0.1:1/"];
-    sandbox
-        .makoto(&timestamp)
-        .ends(1, &["orders.csv.attestation"]);
-}
-
-#[test]
-fn sign_asks_for_what_a_verifier_will_ask_for_when_it_asks_for_the_time() {
-    let (sandbox, authorities) = certified();
-    let tsa = authorities.serve(Answer::Honest);
-    sandbox.write("raw.csv", ORDERS);
-    let transform = ["attest", "transform", "orders.csv", "--input", "raw.csv"];
-    let by = ["--executor", COLLECTOR];
-    sandbox.makoto(&[&transform, &by[..]].concat()).ends(0, &[]);
-    let before = sandbox.read("orders.csv.attestation");
-    let sign = |more: &[&str]| {
-        let sign = ["sign", "orders.csv.attestation"];
-        let stamped = ["--tsa", &tsa, "--trusted-root", "root.json"];
-        sandbox.makoto(&[&sign, &SIGNER[..], &stamped, more].concat())
-    };
-    sign(&[]).ends(1, &["L2.P.7", "L2.P.9", "--level"]);
-    assert_eq!(sandbox.read("orders.csv.attestation"), before);
-    sign(&["--level", "L1"]).ends(0, &[]);
 }
 
 #[test]
@@ -513,158 +451,6 @@ fn run_asks_before_the_command_runs_whether_it_can_be_signed() {
             .tokens
             .len(),
         1
-    );
-}
-
-#[test]
-fn sign_signs_the_very_bytes_and_a_second_key_adds_a_line() {
-    let sandbox = signers();
-    sandbox.attested("orders.csv", &[]);
-    let statement = sandbox.read("orders.csv.attestation");
-    let id = sandbox.sha256("orders.csv.attestation");
-    let sign = |key: &str| {
-        let signer = format!("file:{key}");
-        let sign = ["sign", "orders.csv.attestation", "--signer", &signer];
-        sandbox.makoto(&[&sign[..], &["--passphrase-file", "pass"]].concat())
-    };
-    let ran = sign("k");
-    ran.ends(0, &["bare key"]);
-    assert!(ran.stdout.contains(&id), "{ran:?}");
-    assert_eq!(
-        envelope(&sandbox.read("orders.csv.attestation")).unverified_payload,
-        statement
-    );
-    let once = sandbox.stamp("orders.csv.attestation");
-    sign("k").ends(0, &[]);
-    assert_eq!(sandbox.stamp("orders.csv.attestation"), once);
-    sign("k2").ends(0, &[]);
-    let both = sandbox.stamp("orders.csv.attestation");
-    assert_eq!(count(&sandbox, "orders.csv.attestation"), 2);
-    sign("k").ends(0, &[]);
-    sign("k2").ends(0, &[]);
-    assert_eq!(sandbox.stamp("orders.csv.attestation"), both);
-    let all = Attestation::parse_file(&sandbox.read("orders.csv.attestation"));
-    assert!(
-        all.expect("bundles")
-            .iter()
-            .all(|one| one.id.to_string() == id)
-    );
-}
-
-#[test]
-fn sign_refuses_bytes_that_are_not_canonical_unless_as_is() {
-    let sandbox = signers();
-    sandbox.attested("orders.csv", &[]);
-    let mut statement = sandbox.read("orders.csv.attestation");
-    statement.push(b'\n');
-    sandbox.write("s.json", &statement);
-    let sign = [&["sign", "s.json", "--out", "b.json"], &SIGNER[..]].concat();
-    sandbox.makoto(&sign).ends(1, &["RFC 8785", "--as-is"]);
-    assert!(!sandbox.exists("b.json"));
-    sandbox
-        .makoto(&[&sign[..], &["--as-is"]].concat())
-        .ends(0, &[]);
-    assert_eq!(
-        envelope(&sandbox.read("b.json")).unverified_payload,
-        statement
-    );
-    sandbox.write("n.json", b"{\"_type\":\"x\"}");
-    sandbox
-        .makoto(&[&["sign", "n.json"], &SIGNER[..]].concat())
-        .ends(1, &["could not be verified"]);
-    // Another statement is there: it is not written over.
-    sandbox.write("orders2.csv", "a\n1\n");
-    sandbox.attested("orders2.csv", &[]);
-    let other = ["sign", "orders2.csv.attestation", "--out", "b.json"];
-    sandbox
-        .makoto(&[&other, &SIGNER[..]].concat())
-        .ends(1, &["something else"]);
-}
-
-#[test]
-fn a_timestamp_is_added_once_for_each_authority() {
-    let (sandbox, authorities) = certified();
-    let tsa = authorities.serve(Answer::Honest);
-    sandbox.attest("orders.csv", &SIGNER).ends(0, &[]);
-    let stamp = [
-        "timestamp",
-        "orders.csv.attestation",
-        "--tsa",
-        &tsa,
-        "--trusted-root",
-        "root.json",
-    ];
-    sandbox.makoto(&stamp).ends(0, &[]);
-    let once = sandbox.stamp("orders.csv.attestation");
-    let ran = sandbox.makoto(&stamp);
-    ran.ends(0, &[]);
-    assert!(ran.stdout.contains("unchanged"), "{ran:?}");
-    assert_eq!(sandbox.stamp("orders.csv.attestation"), once);
-    let envelope = envelope(&sandbox.read("orders.csv.attestation"));
-    assert_eq!(envelope.unverified_signatures[0].tokens.len(), 1);
-    // What is not signed has no signature to be stamped.
-    sandbox.write("plain.csv", ORDERS);
-    sandbox.attested("plain.csv", &[]);
-    let plain = ["timestamp", "plain.csv.attestation", "--tsa", &tsa];
-    sandbox
-        .makoto(&plain)
-        .ends(1, &["not signed", "makoto sign"]);
-}
-
-#[test]
-fn what_is_signed_and_stamped_afterwards_is_kept_in_a_store_as_well() {
-    let (sandbox, authorities) = certified();
-    let tsa = authorities.serve(Answer::Honest);
-    let policy = "version = 1\ntrusted-root = 'root.json'\n\n[[dataset]]\nname = 'dataset:orders'\n\
-                  require = 'L2'\nsigners = [{ uri = 'https://acme.example/collectors/1', ca = 'ca' }]\n";
-    sandbox.write("policy.toml", policy);
-    origin(&sandbox, &["--collector", COLLECTOR, "--store", "store"]).ends(0, &[]);
-    let by = ["--policy", "policy.toml", "--store", "store"];
-    let certificate = ["--certificate", "chain.pem", "--trusted-root", "root.json"];
-    let bundle = "orders.csv.attestation";
-    let sign = [&["sign", bundle], &SIGNER[..], &certificate].concat();
-    let stamp = [
-        "timestamp",
-        bundle,
-        "--tsa",
-        &tsa,
-        "--trusted-root",
-        "root.json",
-    ];
-    let in_store = |command: &[&str], outcome: &str| {
-        let ran = sandbox.makoto(&[command, &["--store", "store"]].concat());
-        ran.ends(0, &[]);
-        let told = format!("  store:       store ({outcome})");
-        assert_eq!(ran.stdout.lines().last(), Some(&*told), "{ran:?}");
-    };
-    // A store that cannot be written is refused before anything is signed or asked.
-    sandbox.write("file", "");
-    for command in [&sign[..], &stamp] {
-        let before = sandbox.read(bundle);
-        let ran = sandbox.makoto(&[command, &["--store", "file"]].concat());
-        ran.ends(2, &["file"]);
-        assert_eq!((sandbox.read(bundle), authorities.asked()), (before, 0));
-        in_store(
-            &sign,
-            if command == sign {
-                "added"
-            } else {
-                "unchanged"
-            },
-        );
-    }
-    assert_eq!(sandbox.verify("orders.csv", &by).0, 1);
-    in_store(&stamp, "added");
-    in_store(&stamp, "unchanged");
-    let json = sandbox.makoto(&[&stamp[..], &["--store", "store", "--json"]].concat());
-    assert_eq!(at(&json.json(), "written.1.store").as_str(), Some("store"));
-    // The store alone is enough, and the envelope without a time takes nothing away.
-    std::fs::remove_file(sandbox.path(bundle)).expect("removed");
-    let (status, report) = sandbox.verify("orders.csv", &by);
-    assert_eq!(
-        (status, at(&report, "level").as_str()),
-        (0, Some("L2")),
-        "{report}"
     );
 }
 

@@ -91,6 +91,23 @@ fn attack_39_the_second_input_has_no_reference() {
 }
 
 #[test]
+fn an_input_without_sha256_is_no_input_at_l2() {
+    let sha512 = makoto::json::Json::from([("sha512", "0".repeat(128).into())]);
+    for digest in [Some(sha512), None] {
+        let makoto::json::Json::Object(mut bare) = good_input() else {
+            panic!("an object");
+        };
+        bare.remove("digest");
+        if let Some(digest) = digest {
+            bare.insert("digest", digest);
+        }
+        let bare = makoto::json::Json::Object(bare);
+        case(vec![bare], vec![good().to_vec()]).fails(&["V4", "L2.P.8"]);
+    }
+    good_case().passes();
+}
+
+#[test]
 fn attack_41_an_input_whose_attestation_is_gone_is_never_verified() {
     let report = case(vec![good_input()], Vec::new()).report();
     assert_eq!((report.verdict, report.level), (Verdict::Unknown, None));

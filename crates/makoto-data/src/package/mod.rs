@@ -3,6 +3,7 @@
 //! ```text
 //! ATTESTATION.json           what is said of the data: one statement, or JSON Lines
 //! attestations/<id>.json     further statements, such as those of what the data was made from
+//! trust/policy.toml          a policy, with the files that it names below trust/
 //! data/<name>                a file
 //! data/<name>/<path>         a file of a folder
 //! ```
@@ -11,6 +12,7 @@
 //! package is believed because it is there, and nothing is ever written to disk here.
 
 mod archive;
+mod trust;
 mod write;
 
 use std::collections::{BTreeMap, HashMap};
@@ -34,6 +36,8 @@ use crate::table::digest_table;
 use crate::{Progress, pipeline};
 
 use archive::{Entry, Method};
+pub use trust::PackageTrust;
+use trust::TRUST;
 pub use write::{PackageWriter, further_name};
 
 /// The member that says what is attested.
@@ -209,12 +213,12 @@ impl Package {
         Ok(bytes)
     }
 
-    /// The datasets in it: every member that is no attestation.
+    /// The datasets in it: every member that is no attestation and belongs to no policy.
     pub fn datasets(&self) -> Vec<Dataset> {
         let mut datasets = Vec::new();
         for entry in &self.entries {
             let name = entry.name.as_str();
-            if name == ATTESTATION || name.starts_with(FURTHER) {
+            if name == ATTESTATION || name.starts_with(FURTHER) || name.starts_with(TRUST) {
                 continue;
             }
             let (folder, below) = match name.strip_prefix(DATA) {

@@ -33,7 +33,7 @@ document! {
         /// Name of the input.
         required name: Text = "name",
         /// Digests of the input.
-        required digest: InputDigest = "digest",
+        required("L2.P.8") digest: InputDigest = "digest",
         /// The attestation of the input.
         from_l2("L2.P.9") attestation_ref: Uri = "attestationRef",
         /// Level that the producer claims for the input.
@@ -96,7 +96,7 @@ document! {
     /// Digests of an input. Unknown keys are strings that never count towards a match.
     pub struct InputDigest {
         /// SHA-256 of the input as stored.
-        required sha256: Digest = "sha256",
+        required("L2.P.8") sha256: Digest = "sha256",
     }
     => unknown_digests_are_strings, schema strings_only_schema
 }
