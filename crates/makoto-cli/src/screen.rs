@@ -152,10 +152,20 @@ fn write_json(out: &mut impl std::io::Write, value: &Json) -> std::io::Result<()
     Ok(())
 }
 
-/// A report in one line: the verdict, and why when it is not a pass.
+/// A report in one line: the verdict, with who signed, or why when it is not a pass.
 pub(crate) fn judged(what: &str, report: &Report) -> String {
-    match report.verdict {
-        Verdict::Pass => verdict(what, report),
+    let judged = report.judged.iter();
+    let names: Vec<_> = judged
+        .flat_map(|judged| &judged.signers)
+        .map(|signer| signer.name.as_str())
+        .collect();
+    match (report.verdict, names.as_slice()) {
+        (Verdict::Pass, []) => verdict(what, report),
+        (Verdict::Pass, names) => format!(
+            "{}, signed by {}",
+            verdict(what, report),
+            Plain(&names.join(" and "))
+        ),
         _ => format!("{}, {}", verdict(what, report), Plain(&reason(report))),
     }
 }
@@ -269,6 +279,8 @@ fn everything(report: &Report) {
 pub(crate) fn told(check: &Check) -> String {
     match check.path.as_str() {
         "" => check.message.clone(),
+        // Of a whole list the message says more than what it has or is.
+        list @ ("signatures" | "subject") => format!("{list}: {}", check.message),
         path => format!("{path} {}", check.message),
     }
 }

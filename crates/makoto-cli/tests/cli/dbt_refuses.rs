@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 
 use makoto::json::{Json, Object};
 
-use crate::dbt::{Shop, attest, attestations, materialized, node, result, strings};
+use crate::dbt_shop::{Shop, attest, attestations, materialized, node, result, strings};
 use crate::document::text;
 use crate::sandbox::{Ran, Sandbox};
 

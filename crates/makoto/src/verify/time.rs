@@ -1,5 +1,7 @@
 //! When a rule takes a signature to have been made, and how old data may be (FORMATS §5).
 
+use std::fmt;
+
 use super::rule::{Question, check};
 use super::signatory::Signatory;
 use super::trust::with_causes;
@@ -131,8 +133,8 @@ impl Question<'_> {
                 false => Outcome::Warn,
             };
             let message = format!(
-                "the statement says {claimed}, and was signed {delay} s later, more than the {} of \
-                 the rule",
+                "the statement says {claimed}, and was signed {} later, more than the {} of the rule",
+                Elapsed(delay),
                 self.rule.max_signing_delay()
             );
             checks.push(check("L2.P.7", outcome, message));
@@ -156,18 +158,38 @@ impl Question<'_> {
             ),
             Some(most) if age > as_i64(most) => (
                 Outcome::Fail,
-                format!("the data is {age} s old, the rule allows {most}"),
+                format!("the data is {} old, the rule allows {most}", Elapsed(age)),
             ),
             Some(most) => (
                 Outcome::Pass,
-                format!("the data is {age} s old, at most {most}"),
+                format!("the data is {} old, at most {most}", Elapsed(age)),
             ),
             None => (
                 Outcome::Skip,
-                format!("the data is {age} s old; the rule sets no max-age"),
+                format!("the data is {} old; the rule sets no max-age", Elapsed(age)),
             ),
         };
         Check::new("L2.V.7", outcome, "", message)
+    }
+}
+
+/// Seconds in the units that a policy is written in, as `30d1s`.
+struct Elapsed(i64);
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What is younger than no time was within the clocks' difference.
+        let mut rest = self.0.max(0);
+        if rest == 0 {
+            return f.write_str("0s");
+        }
+        for (unit, letter) in [(86_400, 'd'), (3_600, 'h'), (60, 'm'), (1, 's')] {
+            if rest >= unit {
+                write!(f, "{}{letter}", rest / unit)?;
+                rest %= unit;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -179,4 +201,23 @@ fn as_i64(seconds: Seconds) -> i64 {
 /// Whole seconds from one moment to another.
 fn seconds_between(from: &DateTime, to: &DateTime) -> i64 {
     to.unix_seconds() - from.unix_seconds()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Elapsed;
+
+    #[test]
+    fn a_time_that_passed_is_told_to_the_second() {
+        for (seconds, told) in [
+            (-300, "0s"),
+            (0, "0s"),
+            (59, "59s"),
+            (3_600, "1h"),
+            (30 * 86_400 + 1, "30d1s"),
+            (86_400 + 3_600 + 60 + 1, "1d1h1m1s"),
+        ] {
+            assert_eq!(Elapsed(seconds).to_string(), told);
+        }
+    }
 }

@@ -263,7 +263,10 @@ impl Trust {
         for one in &held {
             let message = format!("the signature by key sha256:{} holds", one.key);
             checks.push(pass("L2.V.1", message));
-            checks.push(pass("L2.P.2", format!("is {}", one.algorithm)));
+            checks.push(pass(
+                "L2.P.2",
+                format!("the algorithm is {}", one.algorithm),
+            ));
         }
         for why in unheld {
             let message = format!("another signature is not verified: {why}");
