@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use makoto::attestation::Attestation;
 use makoto::config::{NameParts, NameTemplate};
 use makoto::digest::Digest;
+use makoto::envelope::Envelope;
 use makoto::exclude::Pattern;
 use makoto::folder::FolderSettings;
 use makoto::json::{Json, Object};
@@ -367,10 +368,13 @@ impl Measured {
                 let digest = &subject.digest;
                 digest.sha256 == self.sha256 && digest.dir_hash.is_some() == is_folder
             })?;
+            let same = attestations.iter().filter(|one| one.id == attestation.id);
             Some(Attested {
                 name: subject.name.as_str().to_owned(),
                 reference: attestation.reference(),
-                is_signed: attestation.envelope.is_some(),
+                envelopes: same
+                    .filter_map(|one| one.envelope.as_deref().cloned())
+                    .collect(),
             })
         })
     }
@@ -408,8 +412,8 @@ pub(crate) struct Attested {
     pub(crate) name: String,
     /// The URI by which other statements refer to it.
     pub(crate) reference: String,
-    /// Whether signatures are around it. Nobody has verified them.
-    pub(crate) is_signed: bool,
+    /// What is around it. Nobody has verified its signatures.
+    pub(crate) envelopes: Vec<Envelope>,
 }
 
 /// Records as they go into a statement.
@@ -494,7 +498,7 @@ pub(crate) fn refuse_overwriting(
         .is_some_and(|end| own.iter().any(|own| end == *own));
     if is_own || reads.iter().any(|read| same_file(read, path)) {
         return Err(Failure::usage(format!(
-            "{option} {shown} is what is being verified, or has the name of an attestation"
+            "{option} {shown} is what is being read, or has the name of an attestation"
         ))
         .hint("name another file"));
     }

@@ -10,13 +10,14 @@ use makoto::datetime::DateTime;
 use makoto::digest::Digest;
 use makoto::report::{Judged, Report};
 use makoto::verify::{Asked, Attestations, Candidates, Evidence, Trust, verify};
-use makoto_data::Catalog;
+use makoto_data::{Catalog, PackageTrust};
 
 use crate::catalog::{CatalogArgs, folder_of};
 use crate::clock;
 use crate::failure::Failure;
 use crate::object;
 use crate::package_trust;
+use crate::policy_files::PolicyFiles;
 use crate::trust::to_judge_by;
 
 /// By what data is judged.
@@ -61,14 +62,17 @@ struct Court {
     /// The folder as it is called, and where it lies. None when it came in a package: no data is
     /// below it.
     folders: Vec<PathBuf>,
+    /// The digest by which it was named, if it came in a package.
+    packed: Option<Digest>,
 }
 
 impl<'a> Judge<'a> {
-    /// Reads the policy and everything that it names. `data` is what it will judge.
+    /// Reads the policy and everything that it names, from the one dataset if that is what brings it
+    /// along.
     pub(crate) fn new(
         args: &PolicyArgs,
         places: &'a CatalogArgs,
-        data: &[PathBuf],
+        one: Option<&Path>,
     ) -> Result<Self, Failure> {
         let now = match &args.at {
             None => clock::now()?,
@@ -76,13 +80,13 @@ impl<'a> Judge<'a> {
                 DateTime::parse(text).map_err(|error| Failure::usage(format!("--at: {error}")))?
             }
         };
-        let court = match (&args.policy, &args.package_trust, data) {
-            (Some(policy), ..) => Some(Court::by(policy, &now)?),
-            (None, Some(digest), [package]) => Some(Court {
-                trust: package_trust::open(package, digest, &now)?,
-                folders: Vec::new(),
-            }),
-            (None, Some(_), _) => {
+        let court = match (&args.policy, &args.package_trust, one) {
+            (Some(policy), ..) => Some(Court::beside(policy, &now)?),
+            (None, Some(digest), Some(package)) => {
+                let trust = package_trust::open(package, digest)?;
+                Some(Court::packed(package, &trust, &now)?)
+            }
+            (None, Some(_), None) => {
                 return Err(Failure::usage("--package-trust is about one package")
                     .hint("verify each package with the digest of its own policy"));
             }
@@ -96,12 +100,21 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// One that judges by the policy at `path`, where all attestations come along.
-    pub(crate) fn by_policy(path: &Path, now: DateTime) -> Result<Self, Failure> {
+    /// One that judges `package` by what it brings along.
+    pub(crate) fn of_package(
+        package: &Path,
+        trust: &PackageTrust,
+        now: DateTime,
+    ) -> Result<Self, Failure> {
         Ok(Self {
-            court: Some(Court::by(path, &now)?),
+            court: Some(Court::packed(package, trust, &now)?),
             ..Self::without_policy(now)
         })
+    }
+
+    /// The digest of the policy in a package, if that is what it judges by.
+    pub(crate) fn package_trust(&self) -> Option<&Digest> {
+        self.court.as_ref()?.packed.as_ref()
     }
 
     /// Whether it judges by a policy.
@@ -195,7 +208,7 @@ impl<'a> Judge<'a> {
 }
 
 impl Court {
-    fn by(policy: &Path, now: &DateTime) -> Result<Self, Failure> {
+    fn beside(policy: &Path, now: &DateTime) -> Result<Self, Failure> {
         let unreadable = |error: std::io::Error| {
             Failure::usage(format!("cannot read the policy's folder: {error}"))
         };
@@ -203,8 +216,17 @@ impl Court {
         let called = std::path::absolute(&folder).map_err(unreadable)?;
         let folder = folder.canonicalize().map_err(unreadable)?;
         Ok(Self {
-            trust: to_judge_by(policy, now)?,
+            trust: to_judge_by(PolicyFiles::At(policy), now)?,
             folders: vec![folded(&called), folder],
+            packed: None,
+        })
+    }
+
+    fn packed(package: &Path, trust: &PackageTrust, now: &DateTime) -> Result<Self, Failure> {
+        Ok(Self {
+            trust: to_judge_by(PolicyFiles::Packed { package, trust }, now)?,
+            folders: Vec::new(),
+            packed: Some(*trust.digest()),
         })
     }
 

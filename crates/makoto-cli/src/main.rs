@@ -25,6 +25,7 @@ mod object;
 mod package_trust;
 mod passphrase;
 mod pattern;
+mod policy_files;
 mod progress;
 mod records;
 mod screen;

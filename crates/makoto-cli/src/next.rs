@@ -68,6 +68,10 @@ fn after_failure(report: &Report) -> &'static str {
         () if failed("V2") && failed("L2.V.4") => {
             "check the name that you gave with --as; it is not what the statement calls this data"
         }
+        () if says("L2.V.4", "distinct signer(s)") => {
+            "let somebody else whom the rule allows sign it too: `makoto sign`, with --approve if they did \
+             not do it"
+        }
         () if failed("L2.V.4") && is_only_claimed(report) => {
             "say which dataset it should be with --as NAME: where a name is only claimed, every rule must hold"
         }

@@ -2,78 +2,71 @@
 
 use std::path::Path;
 
-use makoto::datetime::DateTime;
 use makoto::digest::Digest;
 use makoto::limits::Limits;
-use makoto::manifest::check_path;
-use makoto::policy::Policy;
-use makoto_data::{Package, PackageError, PackageTrust};
+use makoto_data::{Package, PackageError, PackageTrust, PackageTrustError};
 
 use crate::failure::Failure;
-use crate::screen::Plain;
-use crate::trust::{beside, read, shown, to_judge_by};
+use crate::policy_files::PolicyFiles;
+use crate::trust::{read_policy, shown};
 
 /// Reads the policy at `path` with everything that it names, to be put into a package.
-pub(crate) fn collect(path: &Path, now: &DateTime) -> Result<PackageTrust, Failure> {
-    // What nobody could judge by is not sent.
-    to_judge_by(path, now)?;
-    let bytes = read(path, Limits::DEFAULT.toml_bytes)?;
-    let policy = Policy::read(&bytes, &Limits::DEFAULT).map_err(|_| changed(path))?;
-    let mut named: Vec<&str> = Vec::new();
-    named.extend(policy.trusted_root());
-    named.extend(policy.trusted_keys());
-    named.extend(policy.key_sets().iter().map(|set| set.file.as_str()));
-    let mut files = Vec::new();
-    for name in named {
-        if check_path(name).is_err() {
-            return Err(Failure::usage(format!(
-                "{} names {:?}, which is not below its folder, so that it cannot travel with it",
-                shown(path),
-                Plain(name).to_string()
-            ))
-            .hint("put what the policy names beside it, and name it by that path"));
-        }
-        let bytes = read(&beside(path, name), Limits::DEFAULT.document_bytes)?;
-        files.push((name.to_owned(), bytes));
+pub(crate) fn collect(path: &Path) -> Result<PackageTrust, Failure> {
+    let files = PolicyFiles::At(path);
+    let (bytes, policy) = read_policy(files)?;
+    let limit = Limits::DEFAULT.document_bytes;
+    let read = |name: &str| files.read(name, limit).map_err(Uncollected::Failure);
+    PackageTrust::collect(bytes, &policy, read).map_err(|why| match why {
+        Uncollected::Failure(failure) => failure,
+        Uncollected::Form(why) => Failure::usage(format!(
+            "{} cannot travel with what it names: {why}",
+            shown(path)
+        ))
+        .hint("put what the policy names beside it, and name it by that path"),
+    })
+}
+
+/// Why a policy was not put into a package.
+enum Uncollected {
+    Failure(Failure),
+    Form(PackageTrustError),
+}
+
+impl From<PackageTrustError> for Uncollected {
+    fn from(error: PackageTrustError) -> Self {
+        Self::Form(error)
     }
-    PackageTrust::new(bytes, files)
-        .map_err(|error| Failure::usage(format!("{}: {error}", shown(path))))
 }
 
 /// The policy that came along in the package at `path`, if it has the digest that a person named.
-pub(crate) fn open(
-    path: &Path,
-    named: &Digest,
-    now: &DateTime,
-) -> Result<makoto::verify::Trust, Failure> {
-    let refuse = |error: &PackageError| Failure::usage(format!("{} {error}", shown(path)));
-    let package = Package::open(path).map_err(|error| refuse(&error))?;
-    let found = package.unverified_trust().map_err(|error| refuse(&error))?;
+pub(crate) fn open(path: &Path, named: &Digest) -> Result<PackageTrust, Failure> {
+    let refuse = |error| unsound(path, error);
+    let package = Package::open(path).map_err(refuse)?;
+    let found = package.unverified_trust().map_err(refuse)?;
     let trust = found.ok_or_else(|| {
         Failure::contradiction(format!("{} brings no policy along", shown(path)))
             .requirement("L2.V.4")
             .hint("name your own with --policy, or ask for a package that was made with `makoto pack --policy`")
     })?;
-    if trust.digest() != named {
-        return Err(Failure::contradiction(format!(
-            "the policy that {} brings along is sha256:{}, and sha256:{named} was named",
-            shown(path),
-            trust.digest()
+    match trust.digest() == named {
+        true => Ok(trust),
+        false => Err(Failure::contradiction(format!(
+            "the policy that {} brings along is another than sha256:{named}, which was named",
+            shown(path)
         ))
         .requirement("L2.V.4")
-        .hint("ask whoever named the digest; a policy that only the package speaks for decides nothing"));
+        .hint("ask whoever named the digest; a policy that only the package speaks for decides nothing")),
     }
-    let unpacked = || {
-        let folder = tempfile::tempdir()?;
-        let policy = trust.write_into(folder.path())?;
-        Ok((folder, policy))
-    };
-    let (_folder, policy) = unpacked().map_err(|error: std::io::Error| {
-        Failure::usage(format!("cannot unpack the policy: {error}"))
-    })?;
-    to_judge_by(&policy, now)
 }
 
-fn changed(path: &Path) -> Failure {
-    Failure::usage(format!("{} changed while it was read", shown(path)))
+/// A package that is not read: one that is not sound fails, as it would without its policy.
+fn unsound(path: &Path, error: PackageError) -> Failure {
+    let message = format!("{} {error}", shown(path));
+    match error {
+        PackageError::Form(_) => Failure::contradiction(message).requirement("V1").hint(
+            "get the package again; what does not read the same in every program proves nothing",
+        ),
+        PackageError::Budget(_) => Failure::usage(message),
+        PackageError::Data(_) | PackageError::Io(_) => Failure::from(error).about(&shown(path)),
+    }
 }

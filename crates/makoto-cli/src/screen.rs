@@ -280,7 +280,7 @@ pub(crate) fn told(check: &Check) -> String {
     match check.path.as_str() {
         "" => check.message.clone(),
         // Of a whole list the message says more than what it has or is.
-        list @ ("signatures" | "subject") => format!("{list}: {}", check.message),
+        list @ "signatures" => format!("{list}: {}", check.message),
         path => format!("{path} {}", check.message),
     }
 }

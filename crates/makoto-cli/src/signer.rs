@@ -2,10 +2,8 @@
 
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use clap::Args;
-use makoto::key::{EncryptedKeyError, SigningKey, check_encrypted_pem};
+use makoto::key::{EncryptedKeyError, SigningKey, check_encrypted_pem, holds_private_key};
 use makoto::limits::Limits;
 use makoto_data::read_limited;
 use zeroize::Zeroizing;
@@ -45,7 +43,7 @@ impl SignerArgs {
 /// Opens the key that a reference names, from the command line or `makoto.toml`.
 fn open_reference(reference: &str, passphrase: &PassphraseArgs) -> Result<SigningKey, Failure> {
     // The text may be a key: it is not shown.
-    if reference.contains("-----BEGIN") || reference.contains("PRIVATE KEY") {
+    if holds_private_key(reference) || reference.contains("PRIVATE KEY") {
         return Err(key_itself("the signer"));
     }
     match reference.split_once(':') {
@@ -55,17 +53,24 @@ fn open_reference(reference: &str, passphrase: &PassphraseArgs) -> Result<Signin
             Plain(reference).to_string()
         ))
         .hint("makoto key generate --out K, then --signer file:K")),
-        Some((scheme, _)) if scheme != "file" => Err(Failure::usage(format!(
-            "signer scheme {:?} is not known: this version reads file: keys only",
-            Plain(scheme).to_string()
+        Some((scheme, _)) if is_scheme(scheme) => Err(Failure::usage(format!(
+            "signer scheme {scheme:?} is not known: this version reads file: keys only"
         ))
         .hint("--signer file:K")),
-        _ => Err(Failure::usage(format!(
-            "signer is {:?}, needed file: and the path of a key",
-            Plain(reference).to_string()
-        ))
+        _ => Err(Failure::usage(
+            "the signer is not file: and the path of a key; it is not shown, as it may be a secret",
+        )
         .hint("--signer file:K")),
     }
+}
+
+/// Whether this can be a scheme that somebody meant, and no part of a secret.
+fn is_scheme(text: &str) -> bool {
+    let is_word = |text: &str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
+    (1..=12).contains(&text.len()) && is_word(text) && text != "file"
 }
 
 /// Opens an encrypted private key. The passphrase is asked for only once the file is good.
@@ -130,7 +135,10 @@ fn told(error: &EncryptedKeyError) -> String {
 pub(crate) fn refuse_keys_in_arguments() -> Result<(), Failure> {
     let arguments = std::env::args_os().take_while(|argument| argument != "--");
     let mut texts = arguments.map(|argument| argument.to_string_lossy().into_owned());
-    let is_key = |text: String| text.contains("-----BEGIN") && text.contains("PRIVATE KEY");
+    let is_key = |text: String| {
+        let value = text.split_once('=').map(|(_, value)| value);
+        holds_private_key(&text) || value.is_some_and(holds_private_key)
+    };
     match texts.any(is_key) {
         true => Err(key_itself("an argument")),
         false => Ok(()),
@@ -147,11 +155,7 @@ fn key_itself(what: &str) -> Failure {
 /// Refuses to sign while a private key is in the environment, where every step that is run can
 /// read it (L2.PL.1).
 fn refuse_keys_in_environment() -> Result<(), Failure> {
-    let holds_key = |value: &std::ffi::OsStr| {
-        let value = value.to_string_lossy();
-        let is_pem = value.contains("-----BEGIN") && value.contains("PRIVATE KEY-----");
-        is_pem || is_private_der(&value)
-    };
+    let holds_key = |value: &std::ffi::OsStr| holds_private_key(&value.to_string_lossy());
     match std::env::vars_os().find(|(_, value)| holds_key(value)) {
         Some((name, _)) => Err(Failure::usage(format!(
             "a private key is in the environment variable {:?}: every program that is started could read it",
@@ -160,14 +164,4 @@ fn refuse_keys_in_environment() -> Result<(), Failure> {
         .hint("keep it in an encrypted file and unset the variable")),
         None => Ok(()),
     }
-}
-
-/// Whether a text is a private key in base64, as secrets of CI systems often are.
-fn is_private_der(text: &str) -> bool {
-    let decoded: String = text.split_ascii_whitespace().collect();
-    let Ok(decoded) = STANDARD.decode(decoded) else {
-        return false;
-    };
-    SigningKey::from_pkcs8_der(&decoded).is_ok()
-        || String::from_utf8_lossy(&decoded).contains("PRIVATE KEY-----")
 }

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use makoto::certificate::Certificate;
 use makoto::datetime::DateTime;
-use makoto::envelope::{Envelope, PAYLOAD_TYPE};
+use makoto::envelope::{Envelope, PAYLOAD_TYPE, Signature};
 use makoto::identity::Identity;
 use makoto::json::Json;
-use makoto::key::SigningKey;
+use makoto::key::{PublicKey, SigningKey};
 use makoto::limits::Limits;
 use makoto::policy::CLOCK_SKEW;
 use makoto::report::{Level, Outcome};
@@ -206,6 +206,34 @@ impl TimeArgs {
 }
 
 impl Signing {
+    /// Whether a signature may be of who did what the statement says: by another key, and with a
+    /// certificate that names them or with none. Nobody has verified it.
+    pub(crate) fn may_be_by_the_actor(&self, signature: &Signature, statement: &Json) -> bool {
+        let Some(leaf) = signature.certificates.first() else {
+            return signature.key_id.as_deref() != Some(&*self.key.public_key().key_id());
+        };
+        let leaf = Certificate::from_der(leaf).ok();
+        let is_other = |leaf: &Certificate| leaf.spki() != self.key.public_key().to_spki_der();
+        leaf.filter(is_other).is_some_and(|leaf| {
+            let names = leaf.names();
+            actors(statement).any(|(_, id)| names.cover(id))
+        })
+    }
+
+    /// Whether an envelope has a signature with a good time that holds for its certificate. Of a
+    /// bare key nobody knows here whether it holds, nor of anyone whether they are trusted.
+    pub(crate) fn is_sound(&self, envelope: &Envelope) -> bool {
+        envelope.unverified_signatures.iter().any(|signature| {
+            let leaf = signature.certificates.first();
+            let holds = leaf.is_none_or(|leaf| {
+                let leaf = Certificate::from_der(leaf).ok();
+                let key = leaf.and_then(|leaf| PublicKey::from_spki_der(&leaf.spki()).ok());
+                key.is_some_and(|key| key.verify(&envelope.pae(), &signature.bytes).is_ok())
+            });
+            holds && self.times.count(&signature.tokens, &signature.bytes) > 0
+        })
+    }
+
     /// The same signer for what others did.
     pub(crate) fn approving(self) -> Self {
         Self {
@@ -218,20 +246,15 @@ impl Signing {
     /// verified at the level that was asked for (L2.P.7 to L2.P.9).
     pub(crate) fn check(&self, statement: &Json) -> Result<(), Failure> {
         if let (Some(certificate), false) = (&self.certificate, self.approves) {
-            for path in ["collector", "executor"] {
-                let actor = statement.get("predicate").and_then(|all| all.get(path));
-                let id = actor.and_then(|actor| actor.get("id"));
-                let Some(id) = id.and_then(Json::as_str) else {
-                    continue;
-                };
+            for (actor, id) in actors(statement) {
                 if !certificate.names().cover(id) {
                     return Err(Failure::contradiction(format!(
-                        "{path}.id is {:?}, and the certificate names {} (L2.P.5)",
+                        "{actor}.id is {:?}, and the certificate names {} (L2.P.5)",
                         Plain(id).to_string(),
                         Plain(&named(certificate))
                     ))
                     .hint(format!(
-                        "give the id that the certificate names, or the certificate of that {path}; whoever approves what it did runs `makoto sign --approve`"
+                        "give the id that the certificate names, or the certificate of that {actor}; whoever approves what it did runs `makoto sign --approve`"
                     )));
                 }
             }
@@ -255,7 +278,7 @@ impl Signing {
     /// Checks the statement and signs exactly these bytes of it. Has no time yet.
     pub(crate) fn sign(&self, bytes: &[u8], statement: &Json) -> Result<Signed, Failure> {
         self.check(statement)?;
-        let envelope = Envelope::sign(PAYLOAD_TYPE, bytes, &self.key);
+        let envelope = self.key.sign_envelope(PAYLOAD_TYPE, bytes);
         let mut envelope = envelope.map_err(|error| Failure::of(&error))?;
         for signature in &mut envelope.unverified_signatures {
             let leaf = self.certificate.iter().map(|leaf| leaf.der().to_vec());
@@ -442,6 +465,17 @@ impl fmt::Display for Signing {
             (count, None) => write!(f, ", {count} timestamp(s) of unknown authorities"),
         }
     }
+}
+
+/// Who did what a statement says: the word for them, and their id.
+fn actors(statement: &Json) -> impl Iterator<Item = (&'static str, &str)> {
+    let predicate = statement.get("predicate");
+    ["collector", "executor"]
+        .into_iter()
+        .filter_map(move |actor| {
+            let id = predicate?.get(actor)?.get("id")?.as_str()?;
+            Some((actor, id))
+        })
 }
 
 /// The envelope in a document, if it is one.

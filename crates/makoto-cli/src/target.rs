@@ -118,7 +118,7 @@ fn in_package(path: &Path, catalog: &Catalog) -> Result<Option<Digest>, Failure>
     };
     let shown = path.to_string_lossy();
     let shown = Plain(&shown);
-    let datasets = package.datasets();
+    let datasets = package.datasets(package.unverified_trust()?.as_ref());
     let [dataset] = datasets.as_slice() else {
         let count = datasets.len();
         return Err(

@@ -18,6 +18,7 @@ use makoto_data::{KeySetMemory, NewFile, read_limited};
 
 use crate::doubt;
 use crate::failure::Failure;
+use crate::policy_files::PolicyFiles;
 use crate::screen::{self, Plain};
 
 /// A policy with its trusted root and keys, and everything that is wrong with them.
@@ -70,20 +71,31 @@ pub(crate) fn beside(policy: &Path, file: &str) -> PathBuf {
     policy.parent().unwrap_or(Path::new("")).join(file)
 }
 
-/// Reads the policy at `path` with everything that it names, to judge by.
-pub(crate) fn to_judge_by(path: &Path, now: &DateTime) -> Result<makoto::verify::Trust, Failure> {
-    let bytes = read(path, Limits::DEFAULT.toml_bytes)?;
-    let policy = Policy::read(&bytes, &Limits::DEFAULT).map_err(|wrong| unusable(path, &wrong))?;
+/// Reads a policy with everything that it names, to judge by.
+pub(crate) fn to_judge_by(
+    files: PolicyFiles<'_>,
+    now: &DateTime,
+) -> Result<makoto::verify::Trust, Failure> {
+    let (bytes, policy) = read_policy(files)?;
     let text = String::from_utf8_lossy(&bytes);
-    let trust = Trust::load(path, policy, &text, now);
+    let trust = Trust::load(files, policy, &text, now);
     if !trust.problems.is_empty() {
-        return Err(unusable(path, &trust.problems));
+        return Err(unusable(files, &trust.problems));
     }
     let key_sets = trust.policy.key_sets().iter();
     let key_sets = key_sets
-        .map(|reference| read_key_set(path, reference, &trust.keys, now, Accepted::Remember));
+        .map(|reference| read_key_set(files, reference, &trust.keys, now, Accepted::Remember));
     let key_sets = key_sets.collect::<Result<_, _>>()?;
-    trust.complete(path, key_sets)
+    trust.complete(files, key_sets)
+}
+
+/// Reads a policy alone.
+pub(crate) fn read_policy(files: PolicyFiles<'_>) -> Result<(Vec<u8>, Policy), Failure> {
+    let bytes = files.policy()?;
+    match Policy::read(&bytes, &Limits::DEFAULT) {
+        Ok(policy) => Ok((bytes, policy)),
+        Err(problems) => Err(unusable(files, &problems)),
+    }
 }
 
 /// What happens with a key set that was accepted.
@@ -95,15 +107,14 @@ enum Accepted {
     Forget,
 }
 
-/// Reads and verifies a key set that the policy at `policy` names.
+/// Reads and verifies a key set that a policy names.
 fn read_key_set(
-    policy: &Path,
+    files: PolicyFiles<'_>,
     reference: &KeySetReference,
     keys: &[PublicKey],
     now: &DateTime,
     then: Accepted,
 ) -> Result<(String, KeySet), Failure> {
-    let path = beside(policy, &reference.file);
     let pinned = keys.iter().find(|key| *key.id() == reference.key);
     let pinned = pinned.ok_or_else(|| {
         Failure::usage(format!(
@@ -113,7 +124,7 @@ fn read_key_set(
         ))
         .hint("add the owner's public key to the file that trusted-keys names")
     })?;
-    let bytes = read(&path, Limits::DEFAULT.document_bytes)?;
+    let bytes = files.read(&reference.file, Limits::DEFAULT.document_bytes)?;
     let memory = memory();
     let remembered = match &memory {
         Some(memory) => memory.recall(pinned.id()).map_err(|error| {
@@ -129,7 +140,7 @@ fn read_key_set(
         let message = Failure::of(&error).message;
         Failure::contradiction(message)
             .requirement("L2.P.4")
-            .about(&shown(&path))
+            .about(&files.shown(&reference.file))
             .hint("get the key set anew from its owner, and ask why if it is older than the one that you had")
     })?;
     let accepted = set.to_remembered();
@@ -175,7 +186,7 @@ fn remember(memory: Option<&KeySetMemory>, pinned: &PublicKey, set: &KeySet) {
 }
 
 /// A policy that is not used, with what is wrong with it.
-fn unusable(path: &Path, problems: &[Problem]) -> Failure {
+fn unusable(files: PolicyFiles<'_>, problems: &[Problem]) -> Failure {
     const SHOWN: usize = 5;
     let told = problems
         .iter()
@@ -189,16 +200,14 @@ fn unusable(path: &Path, problems: &[Problem]) -> Failure {
         0 => String::new(),
         more => format!("; and {more} more"),
     };
-    Failure::usage(format!("{}: {}{more}", shown(path), told.join("; "))).hint(format!(
-        "`makoto policy check {}` shows everything",
-        shown(path)
-    ))
+    let policy = files.shown_policy();
+    Failure::usage(format!("{policy}: {}{more}", told.join("; "))).hint(files.hint())
 }
 
 impl Trust {
     /// Takes a policy with the files that it names. What is wrong with them is told with the line
     /// of the policy.
-    pub(crate) fn load(path: &Path, policy: Policy, text: &str, now: &DateTime) -> Self {
+    pub(crate) fn load(files: PolicyFiles<'_>, policy: Policy, text: &str, now: &DateTime) -> Self {
         let mut trust = Self {
             root: None,
             root_digest: None,
@@ -212,8 +221,7 @@ impl Trust {
             text.lines().position(starts).map(|index| index + 1)
         };
         if let Some(file) = trust.policy.trusted_root() {
-            let file = beside(path, file);
-            match read_root(&file) {
+            match read_root(files, file) {
                 Ok((root, digest)) => {
                     trust.root = Some(root);
                     trust.root_digest = Some(digest);
@@ -222,31 +230,30 @@ impl Trust {
             }
         }
         if let Some(file) = trust.policy.trusted_keys() {
-            let file = beside(path, file);
-            match read_keys(&file) {
+            match read_keys(files, file) {
                 Ok(keys) => trust.keys = keys,
                 Err(message) => trust.problem(line("trusted-keys"), message),
             }
         }
-        trust.check_keys(path, line("trusted-keys"));
+        trust.check_keys(files, line("trusted-keys"));
         trust.check_authorities(now, line("trusted-root"));
         trust
     }
 
     /// Reads the key sets as `verify` does, and looks whether it could start with all of it. What
     /// is wrong becomes a problem. Remembers nothing.
-    pub(crate) fn rehearse(&mut self, path: &Path, bytes: &[u8], now: &DateTime) {
+    pub(crate) fn rehearse(&mut self, files: PolicyFiles<'_>, bytes: &[u8], now: &DateTime) {
         let document = Document::parse(bytes, &Limits::DEFAULT).ok();
         let mut key_sets = Vec::new();
         for (index, reference) in self.policy.key_sets().to_vec().iter().enumerate() {
             let is_named = self.keys.iter().any(|key| *key.id() == reference.key);
-            if !is_named || !beside(path, &reference.file).is_file() {
+            if !is_named || !files.has(&reference.file) {
                 // That is a problem already.
                 continue;
             }
             let line = document.as_ref();
             let line = line.map(|all| all.line_of(&format!("keysets[{index}]")));
-            match read_key_set(path, reference, &self.keys, now, Accepted::Forget) {
+            match read_key_set(files, reference, &self.keys, now, Accepted::Forget) {
                 Ok(set) => key_sets.push(set),
                 Err(failure) => self.problem(line, failure.message),
             }
@@ -254,7 +261,7 @@ impl Trust {
         self.warnings
             .extend(doubt::about(&self.policy, bytes, &key_sets));
         if self.problems.is_empty()
-            && let Err(failure) = self.clone().complete(path, key_sets)
+            && let Err(failure) = self.clone().complete(files, key_sets)
         {
             self.problem(None, failure.message);
         }
@@ -263,17 +270,17 @@ impl Trust {
     /// What the verifier judges by.
     fn complete(
         self,
-        path: &Path,
+        files: PolicyFiles<'_>,
         key_sets: Vec<(String, KeySet)>,
     ) -> Result<makoto::verify::Trust, Failure> {
         let (Some(root), Some(digest)) = (self.root, self.root_digest) else {
             return Err(
-                Failure::usage(format!("{} names no trusted-root", shown(path)))
+                Failure::usage(format!("{} names no trusted-root", files.shown_policy()))
                     .hint("write one with `makoto trust init`, and name it there"),
             );
         };
         makoto::verify::Trust::new(self.policy, root, digest, self.keys, key_sets)
-            .map_err(|error| Failure::of(&error).about(&shown(path)))
+            .map_err(|error| Failure::of(&error).about(&files.shown_policy()))
     }
 
     fn problem(&mut self, line: Option<usize>, message: impl Into<String>) {
@@ -286,7 +293,7 @@ impl Trust {
         self.warnings.push(Problem { line, message });
     }
 
-    fn check_keys(&mut self, path: &Path, line: Option<usize>) {
+    fn check_keys(&mut self, files: PolicyFiles<'_>, line: Option<usize>) {
         let has = |id| self.keys.iter().any(|key| *key.id() == id);
         // Whether a set publishes it is known once sets are read, and `Trust` asks for it.
         let may_be_published = !self.policy.key_sets().is_empty();
@@ -314,11 +321,10 @@ impl Trust {
                 );
                 problems.push((line, message));
             }
-            let file = beside(path, &set.file);
-            if !file.is_file() {
+            if !files.has(&set.file) {
                 let message = format!(
                     "{} of the key set {:?} is not there",
-                    shown(&file),
+                    files.shown(&set.file),
                     set.name
                 );
                 problems.push((line, message));
@@ -410,16 +416,19 @@ impl Trust {
     }
 }
 
-fn read_root(file: &Path) -> Result<(TrustedRoot, Digest), String> {
-    let bytes = read(file, Limits::DEFAULT.document_bytes).map_err(|failure| failure.message)?;
+fn read_root(files: PolicyFiles<'_>, name: &str) -> Result<(TrustedRoot, Digest), String> {
+    let bytes = files.read(name, Limits::DEFAULT.document_bytes);
+    let bytes = bytes.map_err(|failure| failure.message)?;
     TrustedRoot::from_json(&bytes)
         .map(|root| (root, Digest::of(&bytes)))
-        .map_err(|error| format!("{}: {}", shown(file), Failure::of(&error).message))
+        .map_err(|error| format!("{}: {}", files.shown(name), Failure::of(&error).message))
 }
 
-fn read_keys(file: &Path) -> Result<Vec<PublicKey>, String> {
-    let bytes = read(file, Limits::DEFAULT.pem_bytes).map_err(|failure| failure.message)?;
-    pem::public_keys(&bytes, &Limits::DEFAULT).map_err(|error| format!("{} {error}", shown(file)))
+fn read_keys(files: PolicyFiles<'_>, name: &str) -> Result<Vec<PublicKey>, String> {
+    let bytes = files.read(name, Limits::DEFAULT.pem_bytes);
+    let bytes = bytes.map_err(|failure| failure.message)?;
+    pem::public_keys(&bytes, &Limits::DEFAULT)
+        .map_err(|error| format!("{} {error}", files.shown(name)))
 }
 
 fn ended<'a>(authority: &'a Authority, now: &DateTime) -> Option<&'a DateTime> {

@@ -46,8 +46,8 @@ pub use key_set_memory::{KeySetMemory, MemoryError};
 pub use listed::{ListedDigest, Missing, count_unlisted, digest_listed};
 pub use new_file::NewFile;
 pub use package::{
-    ATTESTATION, Dataset, MemberDigest, Package, PackageError, PackageTrust, PackageWriter,
-    further_name,
+    ATTESTATION, Dataset, MemberDigest, Package, PackageError, PackageTrust, PackageTrustError,
+    PackageWriter, further_name,
 };
 pub use place::{Located, Place};
 pub use shelf::{Recursion, Shelf};

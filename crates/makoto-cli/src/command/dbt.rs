@@ -216,6 +216,7 @@ impl Dbt {
                     if input.attested.is_none() {
                         bare.push(path.to_owned());
                     }
+                    Input::refuse_unsigned([&input], writing.signing)?;
                     known.insert(&node.id, input);
                 }
             }
@@ -240,7 +241,8 @@ impl Dbt {
             let attested = planned.first().map(|planned| Attested {
                 name: places.name_of(step.node),
                 reference: format!("urn:makoto:attestation:sha256:{}", planned.id),
-                is_signed: writing.signing.is_some(),
+                // It will be signed by the same signer as what is made of it.
+                envelopes: Vec::new(),
             });
             let [measured] = &data;
             let as_input = Input {

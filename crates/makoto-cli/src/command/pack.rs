@@ -10,24 +10,24 @@ use makoto::limits::Limits;
 use makoto::lineage::{Direction, Lineage, Reach};
 use makoto::manifest::check_path;
 use makoto::report::{Outcome, Verdict};
-use makoto::verify::Asked;
 use makoto_data::{
     ATTESTATION, Catalog, Links, PackageTrust, PackageWriter, Recursion, attestation_path,
     digest_file, further_name, list_folder, member_path, one_line,
 };
 
 use super::Output;
-use super::package::{AskedOfPackage, judge_open};
+use super::package::{AskedOfPackage, Judged, judge_open};
 use super::store::StoreArgs;
 use crate::catalog::folder_of;
 use crate::clock;
-use crate::dataset::same_file;
+use crate::dataset::{refuse_overwriting, same_file};
 use crate::failure::Failure;
 use crate::judge::Judge;
 use crate::package_trust::collect;
 use crate::progress::Bar;
 use crate::screen::{self, Plain};
 use crate::table::attested_folder;
+use crate::trust::beside;
 
 /// Put data and its attestations into one ZIP file
 ///
@@ -62,6 +62,11 @@ pub(crate) struct Pack {
     /// whoever is told its digest (see `makoto verify --package-trust`)
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+
+    /// The name that the data must have by that policy, in which {stem} and {file} stand for each
+    /// dataset's own
+    #[arg(long = "as", value_name = "NAME", requires = "policy")]
+    name: Option<String>,
 
     /// Replace a file that is there
     #[arg(long)]
@@ -98,9 +103,8 @@ impl Pack {
                 );
             }
         }
-        let now = clock::now()?;
-        let trust = self.policy.as_deref();
-        let trust = trust.map(|policy| collect(policy, &now)).transpose()?;
+        let trust = self.policy.as_deref().map(collect).transpose()?;
+        self.refuse_overwriting(trust.as_ref())?;
         let catalog = self.catalog_of_all()?;
         let history = History::of(&items, &attestation, catalog, members.len());
         history.warn();
@@ -138,32 +142,23 @@ impl Pack {
             .map_err(|error| self.unsound(&error))?;
         // What a reader would refuse is not written.
         let asked = AskedOfPackage {
-            asked: Asked {
-                level: None,
-                name: None,
-                places: &[],
-            },
+            level: None,
+            name: self.name.as_deref(),
             member: None,
         };
-        let judge = match &self.policy {
-            Some(policy) => Judge::by_policy(policy, now)?,
+        let now = clock::now()?;
+        let judge = match &trust {
+            Some(trust) => Judge::of_package(&self.output, trust, now)?,
             None => Judge::without_policy(now),
         };
         let judged =
             judge_open(&package, &asked, &judge).map_err(|error| self.unsound(&error))??;
-        if judged.report.verdict != Verdict::Pass {
-            for (name, report) in &judged.datasets {
-                screen::report(name, report, screen::Detail::Findings);
-            }
-            return Err(Failure::contradiction(
-                "the data is not what its attestations say, so nothing was packed",
-            )
-            .hint("see `makoto verify` on it"));
-        }
+        refuse_unless_passed(&judged, output)?;
         // What came from a file that few may read stays among them.
         let mut readers: Vec<_> = items.iter().map(|item| item.path.as_path()).collect();
         readers.extend(private.iter().map(|place| place.file()));
-        readers.extend(self.policy.as_deref());
+        let named = self.named_by_policy(trust.as_ref());
+        readers.extend(named.iter().map(PathBuf::as_path));
         file.keep_for_readers_of(&readers).map_err(cannot)?;
         self.tell(
             output,
@@ -173,6 +168,26 @@ impl Pack {
             trust.as_ref(),
         );
         Ok(0)
+    }
+
+    /// The policy, and the files that it names.
+    fn named_by_policy(&self, trust: Option<&PackageTrust>) -> Vec<PathBuf> {
+        let Some(policy) = &self.policy else {
+            return Vec::new();
+        };
+        let names = trust.into_iter().flat_map(PackageTrust::names);
+        let named = names.map(|name| beside(policy, name));
+        named.chain([policy.clone()]).collect()
+    }
+
+    /// Refuses to write where something is that is read, or that is no plain file.
+    fn refuse_overwriting(&self, trust: Option<&PackageTrust>) -> Result<(), Failure> {
+        let mut reads = self.named_by_policy(trust);
+        for data in &self.data {
+            reads.push(attestation_path(data)?);
+        }
+        let reads: Vec<_> = reads.iter().map(PathBuf::as_path).collect();
+        refuse_overwriting("--output", &self.output, &reads)
     }
 
     fn refuse_collisions(&self) -> Result<(), Failure> {
@@ -324,6 +339,28 @@ impl Pack {
             ));
         }
     }
+}
+
+/// Refuses to pack what a reader would not accept.
+fn refuse_unless_passed(judged: &Judged, output: Output) -> Result<(), Failure> {
+    let why = match judged.report.verdict {
+        Verdict::Pass => return Ok(()),
+        Verdict::Fail => Failure::contradiction("nothing was packed, as it would not pass"),
+        Verdict::Unknown => Failure::usage("nothing was packed, as it could not be told to pass"),
+    };
+    let open = judged.datasets.iter();
+    let open = open.filter(|(_, report)| report.verdict != Verdict::Pass);
+    match output {
+        Output::Text | Output::Aside => {
+            open.for_each(|(name, report)| {
+                screen::report(name, report, screen::Detail::Findings);
+            });
+        }
+        Output::Json => open.for_each(|(name, report)| {
+            screen::note(screen::judged(name, report));
+        }),
+    }
+    Err(why.hint("see `makoto verify` on it"))
 }
 
 fn digest_of(trust: &PackageTrust) -> String {

@@ -9,11 +9,14 @@ use makoto::digest::Digest;
 use makoto::json::Json;
 use makoto::limits::Limits;
 use makoto::record::{RecordError, Records, Settings};
-use makoto::report::{Check, Outcome, Report, Verdict};
+use makoto::report::{Check, Level, Outcome, Report, Verdict};
 use makoto::validate::refusal;
 use makoto::verify::{Asked, Candidates, Evidence, FileEvidence, FolderEvidence};
-use makoto_data::{ATTESTATION, Dataset, Package, PackageError, attestation_path, further_name};
+use makoto_data::{
+    ATTESTATION, Dataset, Package, PackageError, PackageTrust, attestation_path, further_name,
+};
 
+use crate::dataset::named;
 use crate::failure::Failure;
 use crate::judge::Judge;
 use crate::progress::Bar;
@@ -31,7 +34,9 @@ pub(crate) struct Judged {
 
 /// What is asked of a package.
 pub(crate) struct AskedOfPackage<'a> {
-    pub(crate) asked: Asked<'a>,
+    pub(crate) level: Option<Level>,
+    /// The name that each dataset must have, in which {stem} and {file} stand for its own.
+    pub(crate) name: Option<&'a str>,
     /// The one dataset that is to be looked at.
     pub(crate) member: Option<&'a str>,
 }
@@ -67,7 +72,8 @@ pub(crate) fn judge_open(
         Ok(attestations) => attestations,
         Err(error) => return Ok(Ok(Judged::whole(refusal(&error, now.clone())))),
     };
-    let mut datasets = package.datasets();
+    let trust = package.unverified_trust()?;
+    let mut datasets = package.datasets(trust.as_ref());
     if let Some(member) = asked.member {
         datasets.retain(|dataset| {
             let name = dataset.name().trim_end_matches('/');
@@ -93,7 +99,17 @@ pub(crate) fn judge_open(
     let mut judged = Vec::new();
     let mut members_of: HashMap<Digest, usize> = HashMap::new();
     for dataset in datasets {
-        let evidence = evidence(package, &dataset, &candidates, &asked.asked, &progress)?;
+        let name = match asked.name.map(|name| name_of(&dataset, name)) {
+            Some(Ok(name)) => Some(name),
+            Some(Err(failure)) => return Ok(Err(failure)),
+            None => None,
+        };
+        let asked = Asked {
+            level: asked.level,
+            name: name.as_deref(),
+            places: &[],
+        };
+        let evidence = evidence(package, &dataset, &candidates, &asked, &progress)?;
         let sha256 = evidence.sha256();
         let members = members_of.entry(sha256).or_default();
         *members += 1;
@@ -112,18 +128,12 @@ pub(crate) fn judge_open(
                 &sha256,
                 now,
             ),
-            _ => judge.judge_with(
-                package.path(),
-                &candidates,
-                &evidence,
-                &asked.asked,
-                &further,
-            ),
+            _ => judge.judge_with(package.path(), &candidates, &evidence, &asked, &further),
         };
         judged.push((dataset.name().to_owned(), report));
     }
     let mut strange = strange;
-    strange.extend(brought_along(package)?);
+    strange.extend(trust.map(|trust| brought_along(&trust, package.path(), judge)));
     package.refuse_changed()?;
     let unread = match judge.has_policy() {
         true => 0,
@@ -163,16 +173,32 @@ fn further(package: &Package) -> Result<(Vec<Attestation>, Vec<Check>), PackageE
     Ok((all, strange))
 }
 
-/// What is said of a policy that came along.
-fn brought_along(package: &Package) -> Result<Option<Check>, PackageError> {
-    let trust = package.unverified_trust()?;
-    Ok(trust.map(|trust| {
+/// What is said of a policy that came along. Whoever reads the members must know that it is no data.
+fn brought_along(trust: &PackageTrust, package: &Path, judge: &Judge<'_>) -> Check {
+    if judge.package_trust() == Some(trust.digest()) {
         let message = format!(
-            "a policy came along, and counts only by --package-trust sha256:{}, if you know that digest from elsewhere",
+            "judged by the policy that came along, sha256:{}, as was asked for",
             trust.digest()
         );
-        Check::new("L2.V.4", Outcome::Skip, "trust/", message)
-    }))
+        return Check::new("L2.V.4", Outcome::Pass, "trust/", message);
+    }
+    let members: Vec<_> = trust.members().map(|(name, _)| name).collect();
+    let (package, names) = (package.to_string_lossy(), members.join(", "));
+    screen::note(format!(
+        "note: {} brings a policy along, which is no data and decides nothing: {}",
+        Plain(&package),
+        Plain(&names)
+    ));
+    let message = "a policy that came along decides nothing; --package-trust judges by one whose digest is \
+                   known from elsewhere";
+    Check::new("L2.V.4", Outcome::Skip, "trust/", message)
+}
+
+/// The name that `typed` gives a dataset.
+fn name_of(dataset: &Dataset, typed: &str) -> Result<String, Failure> {
+    let is_folder = matches!(dataset, Dataset::Folder { .. });
+    let name = dataset.name().trim_end_matches('/');
+    named(Path::new(name), is_folder, typed)
 }
 
 fn uncovered(what: &str, sha256: &Digest, now: &DateTime) -> Report {

@@ -12,6 +12,7 @@ use super::trust::TRUSTED_KEYS;
 use crate::clock;
 use crate::defaults::located;
 use crate::failure::Failure;
+use crate::policy_files::PolicyFiles;
 use crate::screen::{self, Plain};
 use crate::trust::{Trust, beside, read, shown, write_new};
 
@@ -152,8 +153,9 @@ impl Check {
             Ok(policy) => {
                 let text = String::from_utf8_lossy(&bytes);
                 let now = clock::now()?;
-                let mut trust = Trust::load(&self.policy, policy, &text, &now);
-                trust.rehearse(&self.policy, &bytes, &now);
+                let files = PolicyFiles::At(&self.policy);
+                let mut trust = Trust::load(files, policy, &text, &now);
+                trust.rehearse(files, &bytes, &now);
                 let problems = std::mem::take(&mut trust.problems);
                 (Some(trust), problems)
             }

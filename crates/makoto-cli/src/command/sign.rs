@@ -13,7 +13,7 @@ use super::Output;
 use super::store::{InStore, StoreArgs};
 use crate::failure::Failure;
 use crate::screen::{self, Plain};
-use crate::signing::{SigningArgs, envelope_of};
+use crate::signing::{Signing, SigningArgs, envelope_of};
 
 /// Sign a statement that is there
 ///
@@ -42,8 +42,8 @@ pub(crate) struct Sign {
     #[arg(long)]
     as_is: bool,
 
-    /// Approve what somebody else did: the certificate need not name the statement's collector or
-    /// executor, who must be another of its signers; for policies with signer-threshold
+    /// Approve what somebody else did and signed: the certificate need not name the statement's
+    /// collector or executor; for policies with signer-threshold
     #[arg(long, requires = "certificate")]
     approve: bool,
 
@@ -66,7 +66,7 @@ impl Sign {
         let sidecar = Sidecar::at(out.clone());
         let before = match &self.out {
             Some(_) => sidecar.read()?,
-            None => Some(read),
+            None => Some(read.clone()),
         };
         let bundles = bundles(out, before.as_deref(), &Digest::of(&payload))?;
         // Who asks for the time of a signature means it to be verified.
@@ -78,7 +78,10 @@ impl Sign {
             Failure::usage("no signer is given (L2.P.1)").hint("add --signer file:K")
         })?;
         let signing = match self.approve {
-            true => signing.approving(),
+            true => {
+                self.refuse_approving_nothing(&read, &statement, &signing)?;
+                signing.approving()
+            }
             false => signing,
         };
         self.store.rehearse(&[])?;
@@ -117,6 +120,27 @@ impl Sign {
         };
         keep((out, &after), &id, word, &self.store, output)?;
         Ok(0)
+    }
+
+    /// Refuses to approve what nobody else signed who may have done it. No signature is verified
+    /// here: that is for the policy of whoever reads it, and `strict = true` asks for it there.
+    fn refuse_approving_nothing(
+        &self,
+        file: &[u8],
+        statement: &Json,
+        signing: &Signing,
+    ) -> Result<(), Failure> {
+        let documents = Attestation::documents(file).unwrap_or_default();
+        let envelopes = documents.iter().filter_map(|(one, _)| envelope_of(one));
+        let mut signatures = envelopes.flat_map(|envelope| envelope.unverified_signatures);
+        match signatures.any(|signature| signing.may_be_by_the_actor(&signature, statement)) {
+            true => Ok(()),
+            false => Err(Failure::contradiction(format!(
+                "nobody who may have done it has signed {} yet (L2.P.5)",
+                shown(&self.statement)
+            ))
+            .hint("let the collector or executor sign it first, with `makoto sign` or when it is attested")),
+        }
     }
 
     /// The bytes to sign: those of the file, or those that all its bundles are around.

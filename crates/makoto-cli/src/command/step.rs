@@ -97,27 +97,36 @@ impl Input {
         paths.iter().map(read).collect()
     }
 
-    /// Refuses inputs that nobody has signed, where what is made of them must be more than that.
-    pub(crate) fn refuse_unsigned(
-        inputs: &[Self],
+    /// Refuses inputs that no verifier could find signed, at a time that others can verify, where
+    /// what is made of them must be L2. Whom a verifier trusts is not known here.
+    pub(crate) fn refuse_unsigned<'i>(
+        inputs: impl IntoIterator<Item = &'i Self>,
         signing: Option<&Signing>,
     ) -> Result<(), Failure> {
-        if signing.is_none_or(|signing| signing.level() < Level::L2) {
-            return Ok(());
-        }
-        let unsigned = inputs.iter().find(|input| {
-            let attested = input.attested.as_ref();
-            attested.is_some_and(|attested| !attested.is_signed)
-        });
-        let Some(input) = unsigned else {
+        let Some(signing) = signing.filter(|signing| signing.level() >= Level::L2) else {
             return Ok(());
         };
-        let path = input.data.path.to_string_lossy();
-        Err(Failure::contradiction(format!(
-            "the attestation of the input {} is unsigned, so that nothing made of it is L2 (L2.V.8)",
-            Plain(&path)
-        ))
-        .hint("nothing was written; sign it first with `makoto sign`"))
+        for input in inputs {
+            let Some(attested) = &input.attested else {
+                continue;
+            };
+            let path = input.data.path.to_string_lossy();
+            let what = match attested
+                .envelopes
+                .iter()
+                .all(|one| one.unverified_signatures.is_empty())
+            {
+                true => "is unsigned",
+                false if attested.envelopes.iter().any(|one| signing.is_sound(one)) => continue,
+                false => "has no signature that holds and has a time that counts",
+            };
+            return Err(Failure::contradiction(format!(
+                "the attestation of the input {} {what}, so that nothing made of it is L2 (L2.V.8)",
+                Plain(&path)
+            ))
+            .hint("nothing was written; sign it first with `makoto sign --tsa`, or add a time with `makoto timestamp`"));
+        }
+        Ok(())
     }
 
     fn to_json(&self) -> Result<Json, Failure> {

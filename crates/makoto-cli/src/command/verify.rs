@@ -99,16 +99,30 @@ pub(crate) struct Verify {
 
 impl Verify {
     pub(crate) fn run(&self, output: Output) -> Result<u8, Failure> {
-        let judge = Judge::new(&self.policy, &self.places, &self.data)?;
-        match self
+        let selection = self
             .selection
-            .select(&self.data, Kind::Data(self.links()))?
-        {
+            .select(&self.data, Kind::Data(self.links()))?;
+        let one = match &selection {
+            Selection::One(data) => Some(data.as_path()),
+            Selection::Many(_) => None,
+        };
+        let judge = match (Judge::new(&self.policy, &self.places, one), one) {
+            (Ok(judge), _) => judge,
+            (Err(failure), Some(data)) => {
+                let told = Err(failure);
+                let mut sinks = self.open_sinks(data, output)?;
+                sinks.tell(data, &told);
+                sinks.finish();
+                return told.map(|report| report.verdict.exit_status());
+            }
+            (Err(failure), None) => return Err(failure),
+        };
+        match selection {
             Selection::One(data) => {
                 let bar = Bar::reading(&data);
                 let progress = |bytes| bar.add(bytes);
                 let one = self.of(&judge, &data, &progress);
-                let mut sinks = one.open_sinks(output)?;
+                let mut sinks = self.open_sinks(&data, output)?;
                 let told = one.judge();
                 drop(bar);
                 if let Ok(judged) = &told {
@@ -172,6 +186,22 @@ impl Verify {
             ))
             .hint("verify that dataset alone; --json tells everything about each of many")),
             None => Ok(()),
+        }
+    }
+
+    fn open_sinks(&self, data: &Path, output: Output) -> Result<Sinks, Failure> {
+        // Data without a name is refused later, by what it is.
+        let attestation = self.attestation_of(data).ok();
+        let mut used = vec![data];
+        used.extend(attestation.as_deref());
+        used.extend(self.output.as_deref());
+        Sinks::open(&self.sinks, "verify", output, &used)
+    }
+
+    fn attestation_of(&self, data: &Path) -> Result<PathBuf, Failure> {
+        match &self.attestation {
+            Some(path) => Ok(path.clone()),
+            None => Ok(attestation_path(data)?),
         }
     }
 
@@ -243,15 +273,6 @@ impl Verification<'_> {
         Ok(told)
     }
 
-    fn open_sinks(&self, output: Output) -> Result<Sinks, Failure> {
-        // Data without a name is refused later, by what it is.
-        let attestation = self.attestation_path().ok();
-        let mut used = vec![self.data];
-        used.extend(attestation.as_deref());
-        used.extend(self.asks.output.as_deref());
-        Sinks::open(&self.asks.sinks, "verify", output, &used)
-    }
-
     fn is_stdin(&self) -> bool {
         self.data == Path::new("-")
     }
@@ -267,7 +288,10 @@ impl Verification<'_> {
             self.asks.attestation.is_none() && !self.is_elsewhere() && self.data.is_file();
         // Whoever verifies data by a policy and then reads it must not be handed a package in its
         // place, in which other bytes are attested than those that it is read as.
-        let may_be = !self.judge.has_policy() || self.asks.member.is_some() || is_zip(self.data);
+        let may_be = !self.judge.has_policy()
+            || self.asks.member.is_some()
+            || self.judge.package_trust().is_some()
+            || is_zip(self.data);
         if !is_candidate || !is_package(self.data)? {
             return Ok(None);
         }
@@ -286,9 +310,9 @@ impl Verification<'_> {
         if self.asks.output.is_some() {
             return Err(Failure::usage("--output needs a file; this is a package"));
         }
-        let name = self.name(false)?;
         let asked = AskedOfPackage {
-            asked: self.asked(&name),
+            level: self.asks.level.map(Into::into),
+            name: self.asks.name.as_deref(),
             member: self.asks.member.as_deref(),
         };
         judge(self.data, &asked, self.judge).map(Some)
@@ -459,10 +483,7 @@ impl Verification<'_> {
     }
 
     fn attestation_path(&self) -> Result<PathBuf, Failure> {
-        match &self.asks.attestation {
-            Some(path) => Ok(path.clone()),
-            None => Ok(attestation_path(self.data)?),
-        }
+        self.asks.attestation_of(self.data)
     }
 
     fn read(

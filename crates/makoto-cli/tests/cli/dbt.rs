@@ -135,6 +135,30 @@ fn the_models_of_a_run_are_signed_and_refer_to_each_other_as_before() {
 }
 
 #[test]
+fn nothing_that_is_l2_is_made_of_a_source_that_nobody_signed() {
+    let (sandbox, authorities) = crate::signing::certified();
+    let tsa = authorities.serve(crate::tsa::Answer::Honest);
+    let shop = Shop::open(&sandbox);
+    for seed in ["orders", "people"] {
+        let file = format!("shop/seeds/{seed}.csv");
+        if sandbox.exists(&file) {
+            sandbox.attested(&file, &[]);
+        }
+    }
+    let l2 = [
+        "--tsa",
+        &tsa,
+        "--trusted-root",
+        "root.json",
+        "--level",
+        "L2",
+    ];
+    let ran = shop.attest(&sandbox, &[&crate::signing::SIGNER[..], &l2].concat());
+    ran.ends(1, &["L2.V.8", "unsigned", "makoto sign"]);
+    assert!(!sandbox.exists("data/dear.csv.attestation"));
+}
+
+#[test]
 fn a_kept_upstream_attestation_is_the_one_that_is_referred_to() {
     let sandbox = Sandbox::new();
     Shop::open(&sandbox).attest(&sandbox, &[]).ends(0, &[]);

@@ -202,6 +202,37 @@ fn a_private_key_in_the_environment_is_refused() {
 }
 
 #[test]
+fn a_private_key_in_the_place_of_its_path_is_refused_and_not_shown() {
+    let sandbox = sandbox();
+    sandbox.write("orders.csv", "id\n1\n");
+    openssl(
+        &sandbox,
+        "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -outform DER -out plain.der",
+    );
+    let secret = STANDARD.encode(sandbox.read("plain.der"));
+    let shows = |ran: &Ran| [&ran.stdout, &ran.stderr].map(|told| told.contains(&secret[40..56]));
+    let attest = |more: &[&str]| sandbox.attest("orders.csv", more);
+    let equals = format!("--signer={secret}");
+    for typed in [&["--signer", secret.as_str()][..], &[equals.as_str()]] {
+        let ran = attest(typed);
+        ran.ends(2, &["a private key itself"]);
+        assert_eq!(shows(&ran), [false; 2], "{ran:?}");
+    }
+    // What may be half of one is not shown either.
+    let ran = attest(&["--signer", &secret[..60]]);
+    ran.ends(2, &["not shown"]);
+    assert_eq!(shows(&ran), [false; 2], "{ran:?}");
+    for text in [secret.as_str(), &secret[..60]] {
+        sandbox.write("makoto.toml", format!("[defaults]\nsigner = '{text}'\n"));
+        for ran in [attest(&[]), sandbox.makoto(&["doctor"])] {
+            assert_ne!(ran.status, 0, "{ran:?}");
+            assert_eq!(shows(&ran), [false; 2], "{ran:?}");
+        }
+    }
+    assert!(!sandbox.exists("orders.csv.attestation"));
+}
+
+#[test]
 fn a_key_is_never_written_over() {
     let sandbox = sandbox();
     let two = "\"$makoto\" key generate --out k --passphrase-file pass & \

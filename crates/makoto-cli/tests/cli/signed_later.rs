@@ -253,15 +253,21 @@ fn a_second_person_approves_what_the_collector_did() {
                   require = 'L2'\nsigner-threshold = 2\nsigners = [{ uri = 'https://acme.example/**', ca = 'ca' }]\n";
     sandbox.write("policy.toml", policy);
     let by = ["--policy", "policy.toml"];
-    at_l2(&sandbox, &tsa, &[]).ends(0, &[]);
-    fails(&sandbox.verify("orders.csv", &by), &["L2.V.4"]);
-    let alone = sandbox.read("orders.csv.attestation");
     let approve = |more: &[&str]| -> Ran {
         let sign = ["sign", "orders.csv.attestation", "--signer", "file:k2"];
         let by = ["--passphrase-file", "pass", "--certificate", "lead.pem"];
         let time = ["--tsa", &tsa, "--trusted-root", "root.json"];
         sandbox.makoto(&[&sign[..], &by, &time, more].concat())
     };
+    // What nobody signed who may have done it is nothing to approve.
+    origin(&sandbox, &["--collector", COLLECTOR]).ends(0, &[]);
+    approve(&["--approve"]).ends(1, &["L2.P.5", "nobody"]);
+    fs::remove_file(sandbox.path("orders.csv.attestation")).expect("removed");
+    at_l2(&sandbox, &tsa, &[]).ends(0, &[]);
+    fails(&sandbox.verify("orders.csv", &by), &["L2.V.4"]);
+    let ran = sandbox.makoto(&[&["verify", "orders.csv"], &by[..]].concat());
+    assert!(ran.stdout.contains("--approve"), "{ran:?}");
+    let alone = sandbox.read("orders.csv.attestation");
     approve(&[]).ends(1, &["L2.P.5", COLLECTOR, "--approve"]);
     assert_eq!(sandbox.read("orders.csv.attestation"), alone);
     approve(&["--approve"]).ends(0, &[]);

@@ -325,6 +325,30 @@ fn level_l2_writes_nothing_that_could_not_be_verified_at_l2() {
     attest(&times).ends(1, &["raw.csv", "L2.V.8", "makoto sign"]);
     let sign = ["sign", "raw.csv.attestation"];
     sandbox.makoto(&[&sign, &SIGNER[..]].concat()).ends(0, &[]);
+    // Nor what has no time, no signature, or one of a certificate that did not make it.
+    let no_time = ["raw.csv", "L2.V.8", "a time", "makoto timestamp"];
+    attest(&times).ends(1, &no_time);
+    let stamp = ["timestamp", "raw.csv.attestation"];
+    sandbox.makoto(&[&stamp, &l2[..4]].concat()).ends(0, &[]);
+    let good = sandbox.read_text("raw.csv.attestation");
+    let raw = crate::signing::envelope(good.as_bytes());
+    let mut none = raw.clone();
+    none.unverified_signatures.clear();
+    let mut foreign = raw.clone();
+    let leaf = authorities.workshop.der("signer");
+    foreign.unverified_signatures[0].certificates = vec![leaf];
+    let bare = Json::from([
+        ("payload", STANDARD.encode(&none.unverified_payload).into()),
+        ("payloadType", none.payload_type.as_str().into()),
+        ("signatures", Json::Array(Vec::new())),
+    ]);
+    sandbox.write("raw.csv.attestation", bare.to_string());
+    attest(&times).ends(1, &["raw.csv", "L2.V.8", "unsigned"]);
+    foreign.unverified_signatures[0].bytes[20] ^= 1;
+    let changed = foreign.to_bundle().expect("one signature").to_string();
+    sandbox.write("raw.csv.attestation", changed);
+    attest(&times).ends(1, &no_time[..2]);
+    sandbox.write("raw.csv.attestation", good);
     attest(&times[..2]).ends(1, &["L2.P.7"]);
     assert!(!sandbox.exists("orders.csv.attestation"));
     attest(&times).ends(0, &[]);
@@ -410,7 +434,7 @@ fn run_asks_before_the_command_runs_whether_it_can_be_signed() {
     let tsa = authorities.serve(Answer::Honest);
     let down = authorities.serve(Answer::ServerError);
     sandbox.attested("orders.csv", &[]);
-    let sign = ["sign", "orders.csv.attestation"];
+    let sign = ["sign", "orders.csv.attestation", "--tsa", &tsa];
     sandbox.makoto(&[&sign, &SIGNER[..]].concat()).ends(0, &[]);
     sandbox.write("wrong", "wrong\n");
     sandbox.set_mode("wrong", 0o600);

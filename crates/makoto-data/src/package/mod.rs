@@ -15,10 +15,10 @@ mod archive;
 mod trust;
 mod write;
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::{File, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -36,8 +36,7 @@ use crate::table::digest_table;
 use crate::{Progress, pipeline};
 
 use archive::{Entry, Method};
-pub use trust::PackageTrust;
-use trust::TRUST;
+pub use trust::{PackageTrust, PackageTrustError};
 pub use write::{PackageWriter, further_name};
 
 /// The member that says what is attested.
@@ -213,12 +212,18 @@ impl Package {
         Ok(bytes)
     }
 
-    /// The datasets in it: every member that is no attestation and belongs to no policy.
-    pub fn datasets(&self) -> Vec<Dataset> {
+    /// The datasets in it: every member that is no attestation and no file of `trust`, the policy
+    /// that came along.
+    pub fn datasets(&self, trust: Option<&PackageTrust>) -> Vec<Dataset> {
+        let trust: HashSet<_> = trust
+            .into_iter()
+            .flat_map(PackageTrust::members)
+            .map(|(name, _)| name)
+            .collect();
         let mut datasets = Vec::new();
         for entry in &self.entries {
             let name = entry.name.as_str();
-            if name == ATTESTATION || name.starts_with(FURTHER) || name.starts_with(TRUST) {
+            if name == ATTESTATION || name.starts_with(FURTHER) || trust.contains(name) {
                 continue;
             }
             let (folder, below) = match name.strip_prefix(DATA) {
@@ -279,7 +284,10 @@ impl Package {
         format: Format,
         progress: &Progress<'_>,
     ) -> Result<Result<Records, RecordError>, PackageError> {
-        let folder = tempfile::tempdir()?;
+        let nobody_else = Permissions::from_mode(0o700);
+        let folder = tempfile::Builder::new()
+            .permissions(nobody_else)
+            .tempdir()?;
         for entry in &self.entries {
             if let Some(name) = entry.name.strip_prefix(prefix) {
                 // The directory was refused if a name could lead out of a folder.

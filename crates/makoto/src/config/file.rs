@@ -199,7 +199,7 @@ impl SignerReference {
 }
 
 macro_rules! string_shape {
-    ($name:ident, $needed:literal) => {
+    ($name:ident, $needed:literal, $shown:expr) => {
         impl Shape for $name {
             const NEEDED: &'static str = $needed;
 
@@ -208,7 +208,8 @@ macro_rules! string_shape {
                 let text = Text::read(value, at, findings)?;
                 let read = Self::parse(text.as_str());
                 if read.is_none() {
-                    findings.wrong(at, &text.as_str().into(), $needed);
+                    let shown: fn(&str) -> &str = $shown;
+                    findings.wrong(at, &shown(text.as_str()).into(), $needed);
                 }
                 read
             }
@@ -226,11 +227,14 @@ macro_rules! string_shape {
 
 string_shape!(
     NameTemplate,
-    "a name in which {stem}, {file} and {parent} are filled in"
+    "a name in which {stem}, {file} and {parent} are filled in",
+    |text| text
 );
 string_shape!(
     SignerReference,
-    "a reference to a key, such as file:key.pem or pkcs11:token=…"
+    "file: and the path of a key",
+    // Somebody may have put the key itself there.
+    |_| "not shown"
 );
 
 #[cfg(test)]

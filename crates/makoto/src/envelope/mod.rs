@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
 use crate::json::Json;
-use crate::key::{SignError, Signer, Unsigned};
+use crate::key::{SignError, Signed, Signer, Unsigned};
 use crate::limits::Limits;
 use crate::timestamp::token_of;
 
@@ -164,8 +164,8 @@ impl Envelope {
     /// Signs `payload` and puts it into an envelope, with the id of the key as `keyid`.
     ///
     /// # Errors
-    /// [`SignError`] when the signer does not sign, its key is too weak to sign with, or the
-    /// signature of one outside this process does not hold.
+    /// [`SignError`] when the signer does not sign, its key is too weak to sign with, or its
+    /// signature does not hold.
     pub fn sign(
         payload_type: &str,
         payload: &[u8],
@@ -177,24 +177,26 @@ impl Envelope {
         };
         let signed = signer.sign(&unsigned)?;
         signed.public_key.check_strength_to_sign()?;
-        // A signer may be far away or a faulty device: what it says is checked as any other. The
-        // backend in this process is the one that would check.
-        if !signed.made_here {
-            signed
-                .public_key
-                .verify(&unsigned.pae(), &signed.signature)
-                .map_err(SignError::Faulty)?;
-        }
-        Ok(Self {
-            payload_type: payload_type.to_owned(),
-            unverified_payload: payload.to_vec(),
+        // A signer may be far away or a faulty device: what it says is checked as any other.
+        signed
+            .public_key
+            .verify(&unsigned.pae(), &signed.signature)
+            .map_err(SignError::Faulty)?;
+        Ok(Self::around(&unsigned, signed))
+    }
+
+    /// An envelope around what was signed.
+    pub(crate) fn around(unsigned: &Unsigned<'_>, signed: Signed) -> Self {
+        Self {
+            payload_type: unsigned.payload_type.to_owned(),
+            unverified_payload: unsigned.payload.to_vec(),
             unverified_signatures: vec![Signature {
                 key_id: Some(signed.public_key.key_id()),
                 bytes: signed.signature,
                 ..Signature::default()
             }],
             unverified_log_entries: Vec::new(),
-        })
+        }
     }
 
     /// The bytes that its signatures are over, if they are any good.

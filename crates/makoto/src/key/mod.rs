@@ -5,6 +5,7 @@
 
 mod encrypted;
 mod message;
+mod recognize;
 mod refused;
 mod signer;
 
@@ -28,6 +29,7 @@ use crate::digest::Digest;
 
 pub use encrypted::{EncryptedKeyError, check_encrypted_pem};
 pub(crate) use message::Message;
+pub use recognize::holds_private_key;
 pub use signer::{SignError, Signed, Signer, SigningKey, Unsigned};
 
 /// How a statement may be signed. There is no other way.

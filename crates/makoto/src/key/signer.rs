@@ -12,7 +12,7 @@ use pkcs8::PrivateKeyInfo;
 use pkcs8::der::Decode as _;
 
 use super::{Algorithm, KeyError, Kind, PublicKey, pem_body};
-use crate::envelope::pae;
+use crate::envelope::{Envelope, pae};
 
 /// What a signer is asked to sign. It sees the payload itself, and not only a hash of it.
 #[derive(Debug, Clone, Copy)]
@@ -33,31 +33,10 @@ impl Unsigned<'_> {
 /// What a signer made.
 #[derive(Debug, Clone)]
 pub struct Signed {
-    pub(crate) signature: Vec<u8>,
-    pub(crate) public_key: PublicKey,
-    pub(crate) made_here: bool,
-}
-
-impl Signed {
-    /// What came back from a device or another process: the signature (of ECDSA, in DER), and the
-    /// key that verifies it. Whether it does is looked at before it is used.
-    pub fn new(signature: Vec<u8>, public_key: PublicKey) -> Self {
-        Self {
-            signature,
-            public_key,
-            made_here: false,
-        }
-    }
-
     /// The signature; of ECDSA, in DER.
-    pub fn signature(&self) -> &[u8] {
-        &self.signature
-    }
-
+    pub signature: Vec<u8>,
     /// The key that verifies it.
-    pub fn public_key(&self) -> &PublicKey {
-        &self.public_key
-    }
+    pub public_key: PublicKey,
 }
 
 /// Why nothing was signed.
@@ -180,6 +159,20 @@ impl SigningKey {
     pub fn public_key(&self) -> &PublicKey {
         &self.public
     }
+
+    /// Signs `payload` and puts it into an envelope, as [`Envelope::sign`] does for any signer, but
+    /// without verifying the signature: the same backend in this process would do both.
+    ///
+    /// # Errors
+    /// [`SignError::Unavailable`] when the backend fails.
+    pub fn sign_envelope(&self, payload_type: &str, payload: &[u8]) -> Result<Envelope, SignError> {
+        let unsigned = Unsigned {
+            payload_type,
+            payload,
+        };
+        // Weak keys were refused when this one was read.
+        Ok(Envelope::around(&unsigned, self.sign(&unsigned)?))
+    }
 }
 
 impl Signer for SigningKey {
@@ -202,7 +195,6 @@ impl Signer for SigningKey {
             signature: signature
                 .map_err(|_| SignError::Unavailable("the backend failed".into()))?,
             public_key: self.public.clone(),
-            made_here: true,
         })
     }
 }

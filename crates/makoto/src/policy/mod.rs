@@ -96,6 +96,13 @@ impl Policy {
         &self.key_sets
     }
 
+    /// Every file that it names, relative to it.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        let sets = self.key_sets.iter().map(|set| set.file.as_str());
+        let others = [self.trusted_root(), self.trusted_keys()];
+        others.into_iter().flatten().chain(sets)
+    }
+
     /// All rules, in the order of the file.
     pub fn rules(&self) -> &[Rule] {
         &self.rules

@@ -257,11 +257,11 @@ fn binding(data_differs: bool, is_verified: bool, evidence: &Evidence) -> Check 
             Outcome::Pass,
             "the file has the digest of the manifest that was signed; the others were not read",
         ),
-        (true, _) => (Outcome::Fail, "the data is not what the statement says"),
-        (false, true) => (Outcome::Pass, "the data has the digests that were signed"),
+        (true, _) => (Outcome::Fail, "is not what the data is"),
+        (false, true) => (Outcome::Pass, "is what the data is, and was signed"),
         (false, false) => (
             Outcome::Skip,
-            "the data has the digests of a statement that is not verified",
+            "is what the data is, in a statement that is not verified",
         ),
     };
     Check::new("L2.V.10", outcome, "subject", message).role(Role::Consequence)

@@ -15,6 +15,7 @@ use makoto::digest::Digest;
 use makoto::envelope::{Envelope, PAYLOAD_TYPE, pae};
 use makoto::key::{
     Algorithm, BadSignature, KeyError, PublicKey, SignError, Signed, Signer, SigningKey, Unsigned,
+    holds_private_key,
 };
 
 /// A statement, as far as signatures care.
@@ -116,8 +117,7 @@ pub(crate) fn sign(key: &SigningKey, payload: &[u8]) -> Vec<u8> {
         payload_type: PAYLOAD_TYPE,
         payload,
     };
-    let signed = key.sign(&unsigned).expect("signed");
-    signed.signature().to_vec()
+    key.sign(&unsigned).expect("signed").signature
 }
 
 #[test]
@@ -281,8 +281,10 @@ impl Signer for Remote {
 fn what_a_signer_answers_is_checked() {
     let (key, other) = (p256(), p256());
     let signed = |bytes: &[u8], named: &SigningKey| {
-        let public = named.public_key().clone();
-        Remote(Ok(Signed::new(sign(&other, bytes), public)))
+        Remote(Ok(Signed {
+            signature: sign(&other, bytes),
+            public_key: named.public_key().clone(),
+        }))
     };
     let good = Envelope::sign(PAYLOAD_TYPE, STATEMENT, &signed(STATEMENT, &other));
     assert_eq!(
@@ -300,6 +302,71 @@ fn what_a_signer_answers_is_checked() {
     let silent = Remote(Err(SignError::Unavailable("no answer".to_owned())));
     let failed = Envelope::sign(PAYLOAD_TYPE, STATEMENT, &silent);
     assert!(matches!(failed, Err(SignError::Unavailable(_))));
+}
+
+#[test]
+fn a_key_in_this_process_makes_the_same_envelope_as_any_signer() {
+    for algorithm in [Algorithm::Es256, Algorithm::Ed25519, Algorithm::Ps256] {
+        let key = new(algorithm);
+        let own = key.sign_envelope(PAYLOAD_TYPE, STATEMENT).expect("signed");
+        let public = [key.public_key().clone()];
+        assert!(own.check_signatures(&public).iter().all(Result::is_ok));
+        let mut any = Envelope::sign(PAYLOAD_TYPE, STATEMENT, &key).expect("signed");
+        any.unverified_signatures[0]
+            .bytes
+            .clone_from(&own.unverified_signatures[0].bytes);
+        assert_eq!(own, any);
+    }
+}
+
+/// DER of a key that openssl makes.
+fn by_openssl(arguments: &str) -> Vec<u8> {
+    let mut openssl = std::process::Command::new("openssl");
+    let ran = openssl.args(arguments.split(' ')).output();
+    let ran = ran.expect("openssl is installed");
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "openssl {arguments}: {said}");
+    ran.stdout
+}
+
+#[test]
+fn a_private_key_is_known_in_every_form() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+    let ders = [
+        new_der(Algorithm::Es256),
+        new_der(Algorithm::Ed25519),
+        new_der(Algorithm::Ps256),
+        by_openssl("genpkey -outform DER -algorithm EC -pkeyopt ec_paramgen_curve:P-521"),
+        // SEC1 and PKCS#1.
+        by_openssl("ecparam -name prime256v1 -genkey -noout -outform DER"),
+        by_openssl("genpkey -outform DER -algorithm RSA -pkeyopt rsa_keygen_bits:2048"),
+    ];
+    for der in &ders {
+        let hex: String = der.iter().map(|byte| format!("{byte:02x}")).collect();
+        for text in [
+            STANDARD.encode(der),
+            STANDARD_NO_PAD.encode(der),
+            URL_SAFE_NO_PAD.encode(der),
+            format!(" {}\n", STANDARD.encode(der)),
+            hex.to_uppercase(),
+            hex,
+        ] {
+            assert!(holds_private_key(&text), "{text}");
+        }
+    }
+    let public = p256().public_key().clone();
+    for text in [
+        "",
+        "file:team.key",
+        &"ab".repeat(32),
+        &STANDARD.encode(public.to_spki_der()),
+        &public.to_spki_pem(),
+        &STANDARD.encode(STATEMENT),
+        &STANDARD.encode(&ders[0][..ders[0].len() - 1]),
+    ] {
+        assert!(!holds_private_key(text), "{text}");
+    }
 }
 
 #[test]
