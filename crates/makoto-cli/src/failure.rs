@@ -4,7 +4,8 @@ use std::error::Error;
 use std::io::ErrorKind;
 
 use makoto::datetime::DateTime;
-use makoto::report::{Check, Outcome, Report};
+use makoto::digest::Digest;
+use makoto::report::{Check, Judged, Outcome, Report};
 use makoto_data::{DataError, PackageError, SidecarError, StoreError};
 
 use crate::clock;
@@ -20,6 +21,8 @@ pub(crate) struct Failure {
     pub(crate) hint: Option<String>,
     /// The requirement that it is about.
     requirement: Option<&'static str>,
+    /// By what was to be judged, where that is known.
+    judged: Option<Box<Judged>>,
 }
 
 impl Failure {
@@ -30,6 +33,7 @@ impl Failure {
             message: message.into(),
             hint: None,
             requirement: None,
+            judged: None,
         }
     }
 
@@ -64,6 +68,16 @@ impl Failure {
         self
     }
 
+    /// Says by which policy and trusted root was to be judged.
+    pub(crate) fn judged_by(mut self, policy: Digest, trusted_root: Digest) -> Self {
+        self.judged = Some(Box::new(Judged {
+            policy,
+            trusted_root,
+            signers: Vec::new(),
+        }));
+        self
+    }
+
     /// Adds a further way to go on.
     pub(crate) fn or_hint(self, other: impl Into<String>) -> Self {
         let other = other.into();
@@ -77,7 +91,7 @@ impl Failure {
     /// The failure as a report.
     pub(crate) fn to_report(&self) -> Report {
         let now = clock::now().unwrap_or_else(|_| DateTime::unix_epoch());
-        match self.status {
+        let mut report = match self.status {
             1 => {
                 let id = self.requirement.unwrap_or("P1");
                 let check = Check::new(id, Outcome::Fail, "", &*self.message);
@@ -87,7 +101,9 @@ impl Failure {
                 let check = Check::new("V1", Outcome::Skip, "", &*self.message);
                 Report::unknown(check, now)
             }
-        }
+        };
+        report.judged = self.judged.as_deref().cloned();
+        report
     }
 }
 

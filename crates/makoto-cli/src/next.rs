@@ -44,6 +44,10 @@ fn after_failure(report: &Report) -> &'static str {
         let mut failed = report.with_outcome(Outcome::Fail);
         failed.any(|check| check.id == id && check.message.contains(part))
     };
+    let is_at = |id: &str, end: &str| {
+        let mut failed = report.with_outcome(Outcome::Fail);
+        failed.any(|check| check.id == id && check.path.ends_with(end))
+    };
     let is_judged = report.judged.is_some();
     match () {
         () if failed("L2.P.1") && is_judged => "ask the producer for a signed attestation",
@@ -56,6 +60,10 @@ fn after_failure(report: &Report) -> &'static str {
         () if failed("L2.P.4") => {
             "get the key set anew from its owner, and ask why if it is older than the one that you had"
         }
+        () if says("L2.V.1", "no trusted key") => {
+            "if you trust whose key it is, `makoto policy allow --key PUB` adds it; if not, do not trust the \
+             statement"
+        }
         () if failed("L2.V.1") || failed("L2.P.2") => {
             "do not trust the statement; get it again, or ask the producer to sign it"
         }
@@ -67,6 +75,12 @@ fn after_failure(report: &Report) -> &'static str {
         }
         () if failed("V2") && failed("L2.V.4") => {
             "check the name that you gave with --as; it is not what the statement calls this data"
+        }
+        () if is_at("L2.V.4", "subject.name") => {
+            "check that this is the dataset you meant; `makoto policy allow --name NAME` makes a rule for it"
+        }
+        () if is_at("L2.V.4", ".source") => {
+            "do not use it if it must come from elsewhere; `sources` in the rule lists where it may come from"
         }
         () if says("L2.V.4", "distinct signer(s)") => {
             "let somebody else whom the rule allows sign it too: `makoto sign`, with --approve if they did \
@@ -94,6 +108,9 @@ fn after_failure(report: &Report) -> &'static str {
             "ask the producer for a timestamp by an authority in your trusted root"
         }
         () if failed("L2.V.7") => "get newer data, or allow older with max-age",
+        () if says("L2.V.8", "L2.P.6") => {
+            "ask for a time of the input's attestation, which `makoto timestamp` adds"
+        }
         () if failed("L2.V.8") || failed("L2.P.9") => {
             "get the input signed by whom its own rule allows; `makoto policy allow` adds a signer for it"
         }
@@ -122,4 +139,75 @@ fn is_only_claimed(report: &Report) -> bool {
         .with_outcome(Outcome::Pass)
         .any(|check| check.id == "L2.V.4");
     claimed && allowed
+}
+
+#[cfg(test)]
+mod tests {
+    use makoto::datetime::DateTime;
+    use makoto::digest::Digest;
+    use makoto::report::Judged;
+
+    use super::*;
+
+    fn after(id: &'static str, path: &str, message: &str) -> &'static str {
+        let check = Check::new(id, Outcome::Fail, path, message);
+        let mut report = Report::from_checks(vec![check], DateTime::unix_epoch());
+        report.judged = Some(Judged {
+            policy: Digest::of(b"policy"),
+            trusted_root: Digest::of(b"root"),
+            signers: Vec::new(),
+        });
+        next_step(&report)
+    }
+
+    #[test]
+    fn the_next_step_is_about_what_failed() {
+        for (id, path, message, part) in [
+            (
+                "L2.V.1",
+                "signatures",
+                "no trusted key made the signature (1 tried)",
+                "allow --key",
+            ),
+            (
+                "L2.V.4",
+                "subject.name",
+                "no rule of the policy is for it",
+                "allow --name",
+            ),
+            (
+                "L2.V.4",
+                "predicate.origin.source",
+                "is not allowed",
+                "`sources`",
+            ),
+            (
+                "L2.V.4",
+                "signatures",
+                "1 distinct signer(s) that the rule allows, needed 2",
+                "--approve",
+            ),
+            (
+                "L2.V.4",
+                "signatures",
+                "the rule does not allow the signer",
+                "`makoto policy allow` adds it",
+            ),
+            (
+                "L2.V.8",
+                "predicate.inputs[0]",
+                "is not verified: L2.P.6 no timestamp",
+                "makoto timestamp",
+            ),
+            (
+                "L2.V.8",
+                "predicate.inputs[0]",
+                "is not verified: L2.V.4",
+                "signed by whom",
+            ),
+        ] {
+            let next = after(id, path, message);
+            assert!(next.contains(part), "{id} {path}: {next}");
+        }
+    }
 }

@@ -85,7 +85,11 @@ pub(crate) fn to_judge_by(
     let key_sets = trust.policy.key_sets().iter();
     let key_sets = key_sets
         .map(|reference| read_key_set(files, reference, &trust.keys, now, Accepted::Remember));
-    let key_sets = key_sets.collect::<Result<_, _>>()?;
+    let key_sets = key_sets.collect::<Result<_, Failure>>();
+    let key_sets = key_sets.map_err(|failure| match trust.root_digest {
+        Some(root) => failure.judged_by(trust.policy.digest(), root),
+        None => failure,
+    })?;
     trust.complete(files, key_sets)
 }
 
@@ -360,6 +364,37 @@ impl Trust {
                 );
                 self.warn(line, message);
             }
+        }
+        let cas = distinct(root.certificate_authorities());
+        let marked: Vec<_> = cas
+            .iter()
+            .filter(|ca| self.policy.is_short_lived(ca))
+            .collect();
+        let by_certificate = self
+            .policy
+            .rules()
+            .iter()
+            .find(|rule| rule.certificate_time());
+        if let Some(rule) = by_certificate
+            && marked.is_empty()
+        {
+            let message = format!(
+                "certificate-time does nothing: no authority of the trusted root is in short-lived, which could list {}",
+                listed(&cas)
+            );
+            self.warn(Some(rule.line()), message);
+        }
+        for unknown in self
+            .policy
+            .short_lived()
+            .iter()
+            .filter(|one| !cas.contains(&one.as_str()))
+        {
+            let message = format!(
+                "short-lived names {unknown:?}, and no certificate authority of the trusted root has that id, needed one of {}",
+                listed(&cas)
+            );
+            self.problems.push(Problem { line, message });
         }
         let rules: Vec<Rule> = self.policy.rules().to_vec();
         for rule in &rules {

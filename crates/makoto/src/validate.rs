@@ -128,7 +128,10 @@ fn envelope_refusal(error: &EnvelopeError, message: String, now: DateTime) -> Re
 /// What is to be said about signatures that nobody checked, if there are any.
 pub(crate) fn unverified_signatures(attestation: &Attestation) -> Option<Check> {
     let count = attestation.unverified_signatures()?;
-    let message = format!("{count} signature(s) around the statement were not checked");
+    let message = match count {
+        0 => "unsigned: the envelope has no signature".to_owned(),
+        _ => format!("{count} signature(s) around the statement were not checked"),
+    };
     Some(Check::new("L2.V.1", Outcome::Skip, "signatures", message))
 }
 

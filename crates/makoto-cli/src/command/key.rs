@@ -116,7 +116,7 @@ impl Generate {
                 screen::result(public.key_id());
                 screen::note(format!("wrote {shown} and {shown}.pub"));
                 screen::note(format!(
-                    "next: makoto key show {shown}.pub\n      makoto attest origin DATA … --signer file:{shown}"
+                    "next: makoto key show {shown}.pub\n      makoto attest origin DATA --source URI --collector ID --signer file:{shown}"
                 ));
             }
         }

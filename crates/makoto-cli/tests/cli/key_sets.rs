@@ -128,6 +128,14 @@ fn attack_91_an_older_set_is_refused_once_a_newer_one_was_seen() {
     ran.ends(1, &["version"]);
     let told = sandbox.makoto(&[&["verify", "orders.csv", "--json"], &BY[..]].concat());
     assert!(told.stdout.contains("\"id\":\"L2.P.4\""), "{told:?}");
+    let report = told.json();
+    let digest = format!("sha256:{}", sandbox.sha256("policy.toml"));
+    assert_eq!(text(&report, "policy.digest"), digest);
+    assert!(text(&report, "trustedRoot.digest").starts_with("sha256:"));
+    let junit = ["--junit", "j.xml"];
+    let (status, _) = sandbox.verify("orders.csv", &[&BY[..], &junit].concat());
+    assert_eq!(status, 1);
+    assert!(sandbox.read_text("j.xml").contains("L2.P.4"));
     // A verifier that has seen nothing is guarded by the policy.
     std::fs::remove_dir_all(sandbox.path("state")).expect("removed");
     assert_eq!(sandbox.verify("orders.csv", &BY).0, 0);

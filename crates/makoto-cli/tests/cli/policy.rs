@@ -353,3 +353,32 @@ fn a_signer_is_taken_from_what_it_signed_when_a_person_agrees() {
     allow(&sandbox, &[&yes[..], &key].concat()).ends(0, &[]);
     assert_eq!(sandbox.read("trusted_keys.pem"), sandbox.read("p.pub"));
 }
+
+#[test]
+fn terms_that_do_nothing_are_told() {
+    let sandbox = with_policy();
+    allow(
+        &sandbox,
+        &["--uri", "https://acme.example/*", "--ca", "acme"],
+    )
+    .ends(0, &[]);
+    let written = sandbox.read_text("policy.toml");
+    let check = |head: &str| {
+        sandbox.write("policy.toml", format!("{head}\n{written}"));
+        sandbox.makoto(&["policy", "check", "policy.toml"])
+    };
+    let ran = check("certificate-time = true");
+    assert!(
+        ran.stdout.contains("certificate-time does nothing"),
+        "{ran:?}"
+    );
+    let ran = check("short-lived = [\"nobody\"]");
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(
+        ran.stdout.contains("short-lived names \"nobody\""),
+        "{ran:?}"
+    );
+    let ran = check("certificate-time = true\nshort-lived = [\"acme\"]");
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(!ran.stdout.contains("short-lived"), "{ran:?}");
+}

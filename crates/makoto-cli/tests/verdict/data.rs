@@ -18,7 +18,8 @@ fn the_good_set_passes_and_says_who_signed_and_when() {
     assert_eq!(signer.time.0.as_str(), "2026-06-01T08:01:00Z");
     assert_eq!(signer.timestamp_authority.as_deref(), Some("acme-time"));
     for id in [
-        "L2.P.1", "L2.P.2", "L2.P.7", "L2.V.1", "L2.V.3", "L2.V.4", "L2.V.5", "L2.V.6", "L2.V.10",
+        "L2.P.1", "L2.P.2", "L2.P.7", "L2.V.1", "L2.V.2", "L2.V.3", "L2.V.4", "L2.V.5", "L2.V.6",
+        "L2.V.8", "L2.V.10",
     ] {
         let mut passed = report.with_outcome(Outcome::Pass);
         assert!(
@@ -27,6 +28,13 @@ fn the_good_set_passes_and_says_who_signed_and_when() {
             report.checks
         );
     }
+    // In the order of the pipeline: signature, identity, policy, time, data, inputs.
+    let lines = report.checks.iter().map(|check| check.id);
+    let lines: Vec<_> = lines.filter(|id| id.starts_with("L2.V.")).collect();
+    let pipeline = [
+        "L2.V.1", "L2.V.2", "L2.V.3", "L2.V.4", "L2.V.6", "L2.V.7", "L2.V.5", "L2.V.10", "L2.V.8",
+    ];
+    assert_eq!(lines, pipeline);
     let signed = report
         .facts
         .iter()

@@ -164,6 +164,27 @@ fn attack_7_there_is_no_signature() {
 }
 
 #[test]
+fn attack_7_without_a_signature_l1_says_unsigned() {
+    let bare = Json::from([
+        (
+            "payload",
+            base64(&bytes(&origin("dataset:sales", DATA))).into(),
+        ),
+        ("payloadType", "application/vnd.in-toto+json".into()),
+        ("signatures", Json::Array(Vec::new())),
+    ]);
+    let case = Case {
+        policy: crate::world::good_policy().replace("\"L2\"", "\"L1\""),
+        attestations: bare.to_string().into_bytes(),
+        ..Case::default()
+    };
+    let report = case.report();
+    assert_eq!(report.level, Some(Level::L1));
+    let mut told = report.with_outcome(Outcome::Warn);
+    assert!(told.any(|check| check.message.contains("unsigned")));
+}
+
+#[test]
 fn attack_8_the_envelope_is_stripped() {
     let bare = bytes(&origin("dataset:sales", DATA));
     fails(bare.clone(), &["L2.P.1", "L2.V.2"]);

@@ -149,6 +149,101 @@ fn an_input_must_satisfy_the_rules_of_both_its_names() {
 }
 
 #[test]
+fn an_input_must_satisfy_the_rule_of_its_own_name_whatever_the_step_calls_it() {
+    let renamed = input("dataset:lax", &Digest::of(DATA), Some(&origin_id()));
+    let rule = |name: &str, signers: &str| {
+        format!("[[dataset]]\nname = \"{name}\"\nrequire = \"L2\"\nsigners = [{signers}]\n")
+    };
+    let case = |own: &str| Case {
+        policy: format!(
+            "{}{}{}",
+            rules("").replace("dataset:sales*", "dataset:sales_clean"),
+            rule("dataset:lax", COLLECTOR_RULE),
+            rule("dataset:sales", own)
+        ),
+        name: Some("dataset:sales_clean"),
+        ..case(vec![renamed.clone()], vec![good().to_vec()])
+    };
+    case(COLLECTOR_RULE).warns("L2.V.8");
+    case("").fails(&["L2.V.8"]);
+}
+
+#[test]
+fn the_rule_that_reaches_furthest_counts() {
+    let middle = transform("dataset:sales_middle", b"middle", vec![good_input()]);
+    let (id, middle) = (
+        id_of(&bytes(&middle)),
+        signed(&middle, By::Certificate("collector")),
+    );
+    let reference = input("dataset:sales_middle", &Digest::of(b"middle"), Some(&id));
+    let two = |first: &str, second: &str| Case {
+        policy: format!(
+            "{}[[dataset]]\nname = \"dataset:*\"\nrequire = \"L2\"\nsigners = [{COLLECTOR_RULE}]\n{second}\n",
+            rules(first)
+        ),
+        ..case(vec![reference.clone()], vec![middle.clone()])
+    };
+    let (direct, one, far) = ("lineage = \"direct\"", "depth = 1", "depth = 3");
+    for (first, second) in [
+        (direct, ""),
+        ("", direct),
+        (one, far),
+        (far, one),
+        (direct, far),
+    ] {
+        let report = two(first, second).report();
+        assert_eq!(report.verdict, Verdict::Unknown, "{first}, {second}");
+    }
+    two(direct, direct).passes();
+    two(one, direct).passes();
+    two(one, one).passes();
+}
+
+#[test]
+fn an_input_has_every_digest_that_the_step_gives_it() {
+    let with = |count: &str| {
+        let makoto::json::Json::Object(mut input) = good_input() else {
+            panic!("an object");
+        };
+        let sha256 = Digest::of(DATA).to_string();
+        let digest = [
+            ("sha256", sha256.as_str().into()),
+            ("recordCount", count.into()),
+        ];
+        input.insert("digest", makoto::json::Json::from(digest));
+        makoto::json::Json::Object(input)
+    };
+    let makoto::json::Json::Object(mut counted) = origin("dataset:sales", DATA) else {
+        panic!("an object");
+    };
+    let subject = makoto::json::Json::from([
+        ("name", "dataset:sales".into()),
+        (
+            "digest",
+            [
+                ("sha256", Digest::of(DATA).to_string().into()),
+                ("recordCount", "2".into()),
+            ]
+            .into(),
+        ),
+    ]);
+    counted.insert("subject", [subject].into_iter().collect());
+    let counted = makoto::json::Json::Object(counted);
+    let id = id_of(&bytes(&counted));
+    let found = signed(&counted, By::Certificate("collector"));
+    let case = |count: &str| {
+        let makoto::json::Json::Object(mut input) = with(count) else {
+            panic!("an object");
+        };
+        let reference = makoto::attestation::Attestation::reference_to(&id);
+        input.insert("attestationRef", reference.into());
+        case(vec![makoto::json::Json::Object(input)], vec![found.clone()])
+    };
+    case("2").passes();
+    case("3").fails(&["L2.V.8"]);
+}
+
+#[test]
 fn a_longer_lineage_is_unknown_and_never_a_pass_unless_direct_is_enough() {
     let first = transform("dataset:sales_clean", CLEAN, vec![good_input()]);
     let first_id = id_of(&bytes(&first));

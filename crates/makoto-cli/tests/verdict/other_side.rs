@@ -221,3 +221,80 @@ fn without_a_rule_nothing_is_trusted_at_any_level() {
     let report = case.fails(&["L2.V.4"]);
     assert!(report.with_outcome(Outcome::Fail).count() > 0);
 }
+
+/// A second rule for all sales, with these terms.
+fn and(require: &str, terms: &str) -> String {
+    format!(
+        "[[dataset]]\nname = \"dataset:*\"\nrequire = \"{require}\"\nsigners = [{COLLECTOR_RULE}]\n{terms}\n"
+    )
+}
+
+#[test]
+fn the_highest_level_that_a_rule_requires_counts() {
+    let unsigned = crate::world::bytes(&origin("dataset:sales", DATA));
+    let case = |first: &str, second: &str| Case {
+        policy: format!(
+            "{}{}",
+            policy(COLLECTOR_RULE, "").replace("\"L2\"", &format!("\"{first}\"")),
+            and(second, "")
+        ),
+        attestations: unsigned.clone(),
+        ..Case::default()
+    };
+    case("L1", "L2").fails(&["L2.P.1"]);
+    case("L2", "L1").fails(&["L2.P.1"]);
+    assert_eq!(case("L1", "L1").report().level, Some(Level::L1));
+}
+
+#[test]
+fn a_rule_that_is_strict_makes_all_of_them_strict() {
+    // Collected long before it was signed: a finding, which fails where any rule is strict.
+    let case = |first: &str, second: &str| Case {
+        policy: format!("{}{}", policy(COLLECTOR_RULE, first), and("L2", second)),
+        ..Case::default()
+    };
+    let delay = "max-signing-delay = \"59s\"";
+    let both = format!("{delay}\nstrict = true");
+    case(delay, "").warns("L2.P.7");
+    case(&both, "").fails(&["L2.P.7"]);
+    case(delay, &both).fails(&["L2.P.7"]);
+}
+
+#[test]
+fn only_the_subject_with_the_digest_of_the_data_counts() {
+    let (lax, other) = ("dataset:lax", b"other".as_slice());
+    let both = |subjects: &[(&str, &[u8])]| {
+        let predicate = origin("dataset:sales", DATA).get("predicate").cloned();
+        let statement =
+            crate::world::statement("origin", subjects, predicate.expect("a predicate"));
+        Case {
+            policy: format!(
+                "{}[[dataset]]\nname = \"dataset:lax\"\nrequire = \"L2\"\nsigners = [{COLLECTOR_RULE}]\n",
+                policy("", "")
+            ),
+            attestations: signed(&statement, By::Certificate("collector")),
+            name: Some(lax),
+            ..Case::default()
+        }
+    };
+    // Asked for as what nobody is strict about, the data is what its digest says.
+    both(&[(lax, other), ("dataset:sales", DATA)]).fails(&["V2", "L2.V.10"]);
+    both(&[("dataset:sales", DATA), (lax, other)]).fails(&["V2", "L2.V.10"]);
+    both(&[(lax, DATA), ("dataset:sales", other)]).passes();
+}
+
+#[test]
+fn the_nearest_signer_of_a_rule_is_told() {
+    let rule = r#"{ email = "bob@other.example", ca = "acme" },
+        { uri = "https://acme.example/collectors/11", ca = "acme" },
+        { uri = "https://elsewhere.example/x", ca = "acme" }"#;
+    let case = Case {
+        policy: policy(&rule.replace('\n', ""), ""),
+        ..Case::default()
+    };
+    let report = case.fails(&["L2.V.4"]);
+    let mut failed = report.with_outcome(Outcome::Fail);
+    let told = failed.find(|check| check.id == "L2.V.4").expect("L2.V.4");
+    assert!(told.message.contains("collectors/11"), "{}", told.message);
+    Case::default().passes();
+}

@@ -336,7 +336,7 @@ consent = { type = "public-task" }
             (
                 "[defaults]\nsigner = 'key.pem'",
                 2,
-                "defaults.signer is \"key.pem\", needed a reference",
+                "defaults.signer is \"key.pem\", needed file: and",
             ),
             ("[defaults]\ntsa = 'tsa'", 2, "defaults.tsa"),
             (

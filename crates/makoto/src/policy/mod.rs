@@ -86,6 +86,11 @@ impl Policy {
         self.trusted_keys.as_deref()
     }
 
+    /// Ids of the authorities whose certificates may stand for a time, where a rule says so.
+    pub fn short_lived(&self) -> &[String] {
+        &self.short_lived
+    }
+
     /// Whether certificates of this authority may stand for a time, where a rule says so.
     pub fn is_short_lived(&self, authority: &str) -> bool {
         self.short_lived.iter().any(|one| one == authority)
@@ -106,21 +111,6 @@ impl Policy {
     /// All rules, in the order of the file.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
-    }
-
-    /// The rules for data of this name, all of which must hold; none means that nothing of that
-    /// name is trusted. A name in a document is a claim: it is the caller who says that it is the
-    /// one to ask for (attack 87).
-    pub fn rules_named(&self, name: &str) -> Vec<&Rule> {
-        let matches = |rule: &&Rule| rule.name().matches(name);
-        self.rules.iter().filter(matches).collect()
-    }
-
-    /// The rules for data at this path relative to the policy, or at this URL, all of which must
-    /// hold.
-    pub fn rules_at(&self, place: &str) -> Vec<&Rule> {
-        let matches = |rule: &&Rule| rule.paths().iter().any(|pattern| pattern.matches(place));
-        self.rules.iter().filter(matches).collect()
     }
 
     /// JSON Schema of a policy, as JSON would write its TOML.

@@ -60,6 +60,11 @@ impl Rule {
         &self.paths
     }
 
+    /// Whether it is for data at this path relative to the policy, or at this URL.
+    pub fn is_at(&self, place: &str) -> bool {
+        self.paths.iter().any(|pattern| pattern.matches(place))
+    }
+
     /// The level that the data must reach.
     pub fn require(&self) -> Level {
         self.require

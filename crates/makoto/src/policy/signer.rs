@@ -91,6 +91,27 @@ pub struct SignerMismatch {
     pub needed: String,
 }
 
+impl SignerMismatch {
+    /// How near the signer came, to be compared with other mismatches of the same signer: what was
+    /// compared last, and how much of it is the same at its beginning or its end.
+    pub fn nearness(&self) -> (u8, usize) {
+        let rank = match self.part {
+            SignerPart::Kind => 0,
+            SignerPart::Name | SignerPart::Key | SignerPart::KeySet => 1,
+            _ => 2,
+        };
+        let bare = |text: &str| match text.split_once('"') {
+            Some((_, quoted)) => quoted.trim_end_matches('"').to_owned(),
+            None => text.to_owned(),
+        };
+        let (found, needed) = (bare(&self.found), bare(&self.needed));
+        let same = |(one, other): &(u8, u8)| one == other;
+        let start = found.bytes().zip(needed.bytes()).take_while(same).count();
+        let reversed = found.bytes().rev().zip(needed.bytes().rev());
+        (rank, start.max(reversed.take_while(same).count()))
+    }
+}
+
 /// What is compared of a signer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SignerPart {

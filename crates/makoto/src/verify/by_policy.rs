@@ -252,16 +252,24 @@ fn as_warning(mut check: Check) -> Check {
 
 /// Whether the data is what was signed (L2.V.10); what differs was told by V3.
 fn binding(data_differs: bool, is_verified: bool, evidence: &Evidence) -> Check {
+    let found = evidence.sha256();
     let (outcome, message) = match (data_differs, is_verified) {
         (false, true) if matches!(evidence, Evidence::Member(_)) => (
             Outcome::Pass,
-            "the file has the digest of the manifest that was signed; the others were not read",
+            "is the manifest, as it was signed, with the digest of the file; the others were not read"
+                .to_owned(),
         ),
-        (true, _) => (Outcome::Fail, "is not what the data is"),
-        (false, true) => (Outcome::Pass, "is what the data is, and was signed"),
+        (true, _) => (
+            Outcome::Fail,
+            format!("is not what the data is, sha256 {found}"),
+        ),
+        (false, true) => (
+            Outcome::Pass,
+            format!("is what the data is, sha256 {found}, and was signed"),
+        ),
         (false, false) => (
             Outcome::Skip,
-            "is what the data is, in a statement that is not verified",
+            format!("is what the data is, sha256 {found}, in a statement that is not verified"),
         ),
     };
     Check::new("L2.V.10", outcome, "subject", message).role(Role::Consequence)

@@ -49,6 +49,10 @@ impl Inputs {
     ) -> Self {
         let mut inputs = Self::default();
         let Predicate::Transform(transform) = &verified.statement().predicate else {
+            let message = "has no inputs, being what was collected";
+            inputs
+                .told
+                .push(Check::new("L2.V.8", Outcome::Pass, "predicate", message));
             return inputs;
         };
         let mut known = HashMap::new();

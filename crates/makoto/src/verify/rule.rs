@@ -196,7 +196,7 @@ impl Question<'_> {
                             }
                         }
                     },
-                    Err(mismatch) => strangers.push(mismatch.to_string()),
+                    Err(mismatch) => strangers.push(mismatch),
                 }
             }
         }
@@ -210,7 +210,8 @@ impl Question<'_> {
             return Some(allowed);
         }
         // Who is allowed at another time is no stranger.
-        let strangers = strangers.first().filter(|_| late.is_none());
+        let strangers = strangers.iter().max_by_key(|mismatch| mismatch.nearness());
+        let strangers = strangers.filter(|_| late.is_none());
         match (late.as_ref().or(refused.first()), strangers) {
             (Some(why), None) => {
                 checks.push(check("L2.V.3", Outcome::Fail, why.clone()));

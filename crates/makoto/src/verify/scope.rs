@@ -24,10 +24,7 @@ impl<'a> Scope<'a> {
     /// The rules for a dataset whose statement calls it `claimed`.
     pub(super) fn of(policy: &'a Policy, named: Named<'_>, claimed: &str) -> Result<Self, Check> {
         let claims = |rule: &&Rule| rule.name().matches(claimed);
-        let is_at = |rule: &&Rule, places: &[String]| {
-            let mut paths = rule.paths().iter();
-            paths.any(|path| places.iter().any(|place| path.matches(place)))
-        };
+        let is_at = |rule: &&Rule, places: &[String]| places.iter().any(|place| rule.is_at(place));
         let all = policy.rules().iter();
         // Of whatever is here by its own word alone, every rule must hold: whoever writes the
         // data chooses the name, and would choose the laxest rule (attack 87).

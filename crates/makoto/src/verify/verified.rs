@@ -268,6 +268,11 @@ impl Trust {
                 format!("the algorithm is {}", one.algorithm),
             ));
         }
+        let message = format!(
+            "what follows is of the {} signature(s) that hold",
+            held.len()
+        );
+        checks.push(pass("L2.V.2", message));
         for why in unheld {
             let message = format!("another signature is not verified: {why}");
             checks.push(Check::new("L2.V.1", Outcome::Warn, PATH, message));
