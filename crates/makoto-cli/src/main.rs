@@ -38,6 +38,7 @@ mod sink;
 mod table;
 mod target;
 mod terminal;
+mod times;
 mod trust;
 mod writing;
 

@@ -10,7 +10,8 @@ use super::sign::keep;
 use super::store::StoreArgs;
 use crate::failure::Failure;
 use crate::screen::{self, Plain};
-use crate::signing::{TimeArgs, envelope_of};
+use crate::signing::envelope_of;
+use crate::times::TimeArgs;
 
 /// Add the time to signatures that are there
 ///
