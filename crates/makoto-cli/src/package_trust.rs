@@ -66,7 +66,8 @@ fn unsound(path: &Path, error: PackageError) -> Failure {
         PackageError::Form(_) => Failure::contradiction(message).requirement("V1").hint(
             "get the package again; what does not read the same in every program proves nothing",
         ),
-        PackageError::Budget(_) => Failure::usage(message),
-        PackageError::Data(_) | PackageError::Io(_) => Failure::from(error).about(&shown(path)),
+        // It names the file itself.
+        PackageError::Data(error) => error.into(),
+        PackageError::Budget(_) | PackageError::Io(_) => Failure::usage(message),
     }
 }

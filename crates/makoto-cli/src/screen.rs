@@ -280,7 +280,7 @@ pub(crate) fn told(check: &Check) -> String {
     match check.path.as_str() {
         "" => check.message.clone(),
         // Of a whole list the message says more than what it has or is.
-        list @ "signatures" => format!("{list}: {}", check.message),
+        "signatures" => format!("signatures: {}", check.message),
         path => format!("{path} {}", check.message),
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use makoto::certificate::Certificate;
 use makoto::datetime::DateTime;
-use makoto::envelope::{Envelope, PAYLOAD_TYPE, Signature};
+use makoto::envelope::{Envelope, PAYLOAD_TYPE};
 use makoto::identity::Identity;
 use makoto::json::Json;
 use makoto::key::{PublicKey, SigningKey};
@@ -144,17 +144,21 @@ impl SigningArgs {
 }
 
 impl Signing {
-    /// Whether a signature may be of who did what the statement says: by another key, and with a
-    /// certificate that names them or with none. Nobody has verified it.
-    pub(crate) fn may_be_by_the_actor(&self, signature: &Signature, statement: &Json) -> bool {
-        let Some(leaf) = signature.certificates.first() else {
-            return signature.key_id.as_deref() != Some(&*self.key.public_key().key_id());
-        };
-        let leaf = Certificate::from_der(leaf).ok();
-        let is_other = |leaf: &Certificate| leaf.spki() != self.key.public_key().to_spki_der();
-        leaf.filter(is_other).is_some_and(|leaf| {
-            let names = leaf.names();
-            actors(statement).any(|(_, id)| names.cover(id))
+    /// Whether an envelope has a signature that may be of who did what the statement says: of
+    /// another key, and with a certificate that names them or with none. Which key made it, no id
+    /// in the document tells. Nobody has verified it.
+    pub(crate) fn may_be_by_the_actor(&self, envelope: &Envelope, statement: &Json) -> bool {
+        let own = self.key.public_key();
+        let pae = envelope.pae();
+        envelope.unverified_signatures.iter().any(|signature| {
+            let names_actor = signature.certificates.first().is_none_or(|leaf| {
+                let leaf = Certificate::from_der(leaf).ok();
+                leaf.is_some_and(|leaf| {
+                    let names = leaf.names();
+                    actors(statement).any(|(_, id)| names.cover(id))
+                })
+            });
+            names_actor && own.verify(&pae, &signature.bytes).is_err()
         })
     }
 

@@ -88,7 +88,7 @@ pub(crate) fn judge_open(
             now.clone(),
         ))));
     }
-    let (further, strange) = match judge.has_policy() {
+    let (further, mut strange) = match judge.has_policy() {
         true => further(package)?,
         // Nobody asks for them then.
         false => (Vec::new(), Vec::new()),
@@ -132,7 +132,6 @@ pub(crate) fn judge_open(
         };
         judged.push((dataset.name().to_owned(), report));
     }
-    let mut strange = strange;
     strange.extend(trust.map(|trust| brought_along(&trust, package.path(), judge)));
     package.refuse_changed()?;
     let unread = match judge.has_policy() {

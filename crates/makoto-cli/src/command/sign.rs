@@ -132,8 +132,8 @@ impl Sign {
     ) -> Result<(), Failure> {
         let documents = Attestation::documents(file).unwrap_or_default();
         let envelopes = documents.iter().filter_map(|(one, _)| envelope_of(one));
-        let mut signatures = envelopes.flat_map(|envelope| envelope.unverified_signatures);
-        match signatures.any(|signature| signing.may_be_by_the_actor(&signature, statement)) {
+        let mut may_be = envelopes.map(|one| signing.may_be_by_the_actor(&one, statement));
+        match may_be.any(|may_be| may_be) {
             true => Ok(()),
             false => Err(Failure::contradiction(format!(
                 "nobody who may have done it has signed {} yet (L2.P.5)",

@@ -6,7 +6,7 @@ use makoto::attestation::Attestation;
 
 use crate::document::{at, fails};
 use crate::openssl::LONG;
-use crate::sandbox::Ran;
+use crate::sandbox::{Ran, parse};
 use crate::signing::{
     COLLECTOR, SIGNER, at_l2, certified, count, envelope, origin, signers, time_in,
 };
@@ -262,6 +262,23 @@ fn a_second_person_approves_what_the_collector_did() {
     // What nobody signed who may have done it is nothing to approve.
     origin(&sandbox, &["--collector", COLLECTOR]).ends(0, &[]);
     approve(&["--approve"]).ends(1, &["L2.P.5", "nobody"]);
+    // Nor what the same key signed without its certificate, whatever its id in the document says.
+    let bare = ["sign", "orders.csv.attestation", "--signer", "file:k2"];
+    sandbox
+        .makoto(&[&bare[..], &SIGNER[2..]].concat())
+        .ends(0, &[]);
+    let own = sandbox.read_text("orders.csv.attestation");
+    let hint = at(
+        &parse(own.as_bytes()),
+        "verificationMaterial.publicKey.hint",
+    )
+    .as_str()
+    .expect("a hint")
+    .to_owned();
+    for hinted in [own.clone(), own.replace(&hint, "sha256:00")] {
+        sandbox.write("orders.csv.attestation", hinted);
+        approve(&["--approve"]).ends(1, &["L2.P.5", "nobody"]);
+    }
     fs::remove_file(sandbox.path("orders.csv.attestation")).expect("removed");
     at_l2(&sandbox, &tsa, &[]).ends(0, &[]);
     fails(&sandbox.verify("orders.csv", &by), &["L2.V.4"]);

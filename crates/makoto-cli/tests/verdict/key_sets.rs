@@ -13,9 +13,10 @@ use makoto::report::{Outcome, Report};
 use makoto::trusted_root::TrustedRoot;
 use makoto::verify::{Trust, TrustError};
 
+use crate::openssl::SIGNER;
 use crate::world::{
-    By, COLLECTOR_RULE, Case, DATA, NOW, SIGNED, at, base64, bundle, bytes, key, origin, policy,
-    public, signed, unstamped,
+    By, COLLECTOR_RULE, Case, DATA, NOW, SIGNED, at, base64, bundle, bytes, in_workshop, key,
+    origin, policy, public, signed, unstamped,
 };
 
 const PUBLISHED: &str = "2026-05-01T00:00:00Z";
@@ -243,6 +244,50 @@ fn a_key_that_a_certificate_names_is_taken_back_as_well() {
         ..Case::default()
     };
     bad.fails(&["L2.V.3"]);
+}
+
+#[test]
+fn attack_26_a_published_key_counts_at_every_moment_of_an_interval() {
+    in_workshop(|workshop| {
+        let validity = ("20260601080000Z", "20260601081000Z");
+        workshop.issue("brief-published", "P-256", "ca", SIGNER, validity);
+    });
+    let statement = bytes(&origin("dataset:sales", DATA));
+    let good = bundle(&unstamped(&statement, By::Certificate("brief-published")));
+    let by = |rule: &str, change: &dyn Fn(&mut PublishedKey)| {
+        let mut draft = draft(1);
+        draft.keys = vec![published("brief-published")];
+        change(&mut draft.keys[0]);
+        let head = "version = 1\nshort-lived = [\"acme\"]\n";
+        let text = policy(rule, "certificate-time = true");
+        Case {
+            policy: text.replace("version = 1\n", head),
+            attestations: good.clone(),
+            key_sets: vec![("partner", set(&draft))],
+            ..Case::default()
+        }
+    };
+    let case = |change: &dyn Fn(&mut PublishedKey)| by(RULE, change);
+    // The certificate was valid from 08:00 to 08:10, and when in it the key signed, nobody knows.
+    case(&|_| ()).passes();
+    case(&|key| key.until = Some(at("2026-06-01T08:10:00Z"))).passes();
+    case(&|key| key.until = Some(at("2026-06-01T08:09:59Z"))).fails(&["L2.V.3"]);
+    case(&|key| key.from = at("2026-06-01T08:00:00Z")).passes();
+    case(&|key| key.from = at("2026-06-01T08:00:01Z")).fails(&["L2.V.3"]);
+    // That it is published later takes nothing from the certificate, and that it is retired does.
+    by(COLLECTOR_RULE, &|key| key.from = at("2026-06-01T08:00:01Z")).passes();
+    by(COLLECTOR_RULE, &|key| {
+        key.until = Some(at("2026-06-01T08:09:59Z"))
+    })
+    .fails(&["L2.V.3"]);
+    let since = |time: &'static str| {
+        move |key: &mut PublishedKey| {
+            key.compromised_since = Some(at(time));
+            key.reason = Some("stolen".to_owned());
+        }
+    };
+    case(&since("2026-06-01T08:10:01Z")).passes();
+    case(&since("2026-06-01T08:10:00Z")).fails(&["L2.V.3"]);
 }
 
 #[test]

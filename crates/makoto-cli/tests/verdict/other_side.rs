@@ -1,6 +1,6 @@
 //! Trust is the verifier's own: names and paths (attack 87), and what no policy says.
 
-use makoto::report::{Level, Outcome};
+use makoto::report::{Level, Outcome, Verdict};
 
 use crate::world::{By, COLLECTOR_RULE, Case, DATA, origin, policy, signed};
 
@@ -45,6 +45,38 @@ fn data_at_a_path_is_judged_by_the_rules_for_the_path_and_for_its_name() {
     case("warehouse/sales/a.csv").passes();
     // No rule is for this path, so that every rule counts; the lax one allows the collector too.
     case("warehouse/other/a.csv").passes();
+}
+
+#[test]
+fn data_at_a_url_is_judged_by_the_rules_for_it() {
+    let both = format!(
+        "{}{LAX}",
+        policy("", "paths = [\"s3://warehouse/sales/*\"]").replace("sales*", "sales")
+    );
+    let case = |path| Case {
+        policy: both.replace("scratch*", "*"),
+        path: Some(path),
+        ..Case::default()
+    };
+    let failed = |path| {
+        let report = case(path).judge();
+        let mut failed = report.with_outcome(Outcome::Fail);
+        failed.any(|check| check.id == "L2.V.4" && report.verdict == Verdict::Fail)
+    };
+    assert!(failed("s3://warehouse/sales/a.csv"));
+    // The lax rule is for its name wherever it lies, and the strict one for its name as well.
+    assert!(failed("s3://elsewhere/sales/a.csv"));
+    let lax_there = Case {
+        policy: both
+            .replace("s3://warehouse", "s3://other")
+            .replace("name = \"dataset:sales\"", "name = \"dataset:else\"")
+            .replace(
+                "dataset:scratch*\"",
+                "dataset:*\"\npaths = [\"s3://warehouse/**\"]",
+            ),
+        ..case("s3://warehouse/sales/a.csv")
+    };
+    assert_eq!(lax_there.judge().verdict, Verdict::Pass);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! When it was signed (attacks 27 to 35 and 89).
 
+use makoto::envelope::Envelope;
 use makoto::json::Json;
 use makoto::report::Outcome;
 
@@ -23,6 +24,18 @@ fn with_token(token: impl FnOnce(&[u8], &[u8]) -> Vec<u8>) -> Case<'static> {
     let token = token(&signature.bytes, &statement);
     signature.tokens.push(token);
     with(bundle(&envelope))
+}
+
+/// The good statement signed by `by`, with these tokens, each of an authority and a time.
+fn with_tokens(by: By, tokens: &[(&str, &str)]) -> Envelope {
+    let statement = bytes(&origin("dataset:sales", DATA));
+    let mut envelope = unstamped(&statement, by);
+    let signature = &mut envelope.unverified_signatures[0];
+    for (tsa, time) in tokens {
+        let token = token(&signature.bytes, tsa, time);
+        signature.tokens.push(token);
+    }
+    envelope
 }
 
 #[test]
@@ -226,22 +239,19 @@ fn attack_89_a_fresh_token_over_an_old_signature_does_not_make_the_data_young() 
     good.passes();
 }
 
+/// What the collector signed, by a rule that needs the time of two operators.
+fn two_operators(tokens: &[(&str, &str)]) -> Case<'static> {
+    Case {
+        policy: policy(COLLECTOR_RULE, "tsa-threshold = 2"),
+        attestations: bundle(&with_tokens(By::Certificate("collector"), tokens)),
+        ..Case::default()
+    }
+}
+
 #[test]
 fn attack_90_one_operator_of_timestamps_is_counted_once() {
-    let statement = bytes(&origin("dataset:sales", DATA));
-    let case = |tsas: &[&str]| {
-        let mut envelope = unstamped(&statement, By::Certificate("collector"));
-        let signature = &mut envelope.unverified_signatures[0];
-        for tsa in tsas {
-            let token = token(&signature.bytes, tsa, SIGNED);
-            signature.tokens.push(token);
-        }
-        Case {
-            policy: policy(COLLECTOR_RULE, "tsa-threshold = 2"),
-            attestations: bundle(&envelope),
-            ..Case::default()
-        }
-    };
+    let case =
+        |tsas: &[&str]| two_operators(&tsas.iter().map(|tsa| (*tsa, SIGNED)).collect::<Vec<_>>());
     case(&["tsa", "tsa2"]).passes();
     case(&["tsa", "tsa"]).fails(&["L2.V.6"]);
     case(&["tsa"]).fails(&["L2.V.6"]);
@@ -250,13 +260,8 @@ fn attack_90_one_operator_of_timestamps_is_counted_once() {
 #[test]
 fn attack_90_one_operator_alone_moves_the_time_no_further_back() {
     // One operator says 08:01, and the other saw the signature at 08:05.
-    let statement = bytes(&origin("dataset:sales", DATA));
-    let mut envelope = unstamped(&statement, By::Key("team"));
-    let signature = &mut envelope.unverified_signatures[0];
-    for (tsa, time) in [("tsa", SIGNED), ("tsa2", "2026-06-01T08:05:00Z")] {
-        let token = token(&signature.bytes, tsa, time);
-        signature.tokens.push(token);
-    }
+    let tokens = [("tsa", SIGNED), ("tsa2", "2026-06-01T08:05:00Z")];
+    let envelope = with_tokens(By::Key("team"), &tokens);
     let team = crate::world::public("team").key_id();
     let case = |until: &str, threshold: usize| Case {
         policy: policy(
@@ -277,33 +282,15 @@ fn attack_90_one_operator_alone_moves_the_time_no_further_back() {
 
 #[test]
 fn attack_90_a_time_from_the_future_counts_towards_no_threshold() {
-    let statement = bytes(&origin("dataset:sales", DATA));
-    let case = |second: &str| {
-        let mut envelope = unstamped(&statement, By::Certificate("collector"));
-        let signature = &mut envelope.unverified_signatures[0];
-        for (tsa, time) in [("tsa", SIGNED), ("tsa2", second)] {
-            let token = token(&signature.bytes, tsa, time);
-            signature.tokens.push(token);
-        }
-        Case {
-            policy: policy(COLLECTOR_RULE, "tsa-threshold = 2"),
-            attestations: bundle(&envelope),
-            ..Case::default()
-        }
-    };
+    let case = |second: &str| two_operators(&[("tsa", SIGNED), ("tsa2", second)]);
     case("2026-06-02T08:05:00Z").passes();
     case("2026-06-02T08:05:01Z").fails(&["L2.V.6"]);
 }
 
 #[test]
 fn attack_90_authorities_without_operator_add_nothing_to_those_with_one() {
-    let statement = bytes(&origin("dataset:sales", DATA));
-    let mut envelope = unstamped(&statement, By::Certificate("collector"));
-    let signature = &mut envelope.unverified_signatures[0];
-    for tsa in ["tsa", "tsa2"] {
-        let token = token(&signature.bytes, tsa, SIGNED);
-        signature.tokens.push(token);
-    }
+    let both = [("tsa", SIGNED), ("tsa2", SIGNED)];
+    let envelope = with_tokens(By::Certificate("collector"), &both);
     let case = |told_apart: bool| {
         let root = in_workshop(|workshop| {
             let Json::Object(mut other) = workshop.authority("other-time", &["tsa2-ca"]) else {
@@ -375,20 +362,7 @@ fn attack_90_one_key_of_a_timestamp_authority_makes_no_second_operator() {
         let (tsa, long) = (crate::openssl::TSA, crate::openssl::LONG);
         workshop.certify("shared", subject, "tsa2-ca", tsa, long);
     });
-    let statement = bytes(&origin("dataset:sales", DATA));
-    let case = |tsas: [&str; 2]| {
-        let mut envelope = unstamped(&statement, By::Certificate("collector"));
-        let signature = &mut envelope.unverified_signatures[0];
-        for tsa in tsas {
-            let token = token(&signature.bytes, tsa, SIGNED);
-            signature.tokens.push(token);
-        }
-        Case {
-            policy: policy(COLLECTOR_RULE, "tsa-threshold = 2"),
-            attestations: bundle(&envelope),
-            ..Case::default()
-        }
-    };
+    let case = |tsas: [&str; 2]| two_operators(&tsas.map(|tsa| (tsa, SIGNED)));
     case(["tsa", "tsa2"]).passes();
     case(["tsa", "shared"]).fails(&["L2.V.6"]);
 }
@@ -454,6 +428,26 @@ fn attack_26_a_key_must_count_at_every_moment_of_an_interval() {
     case("until = 2026-06-01T08:10:00Z").passes();
     case("until = 2026-06-01T08:09:59Z").fails(&["L2.V.3"]);
     case("from = 2026-06-01T08:00:01Z").fails(&["L2.V.3"]);
+}
+
+#[test]
+fn data_is_as_old_as_the_earliest_token_that_counts() {
+    // A clock that is four minutes behind: claimed 08:00, seen at 07:56 and again at 08:01.
+    let early = "2026-06-01T07:56:00Z";
+    for tokens in [
+        [("tsa", early), ("tsa2", SIGNED)],
+        [("tsa2", SIGNED), ("tsa", early)],
+    ] {
+        let attestations = bundle(&with_tokens(By::Certificate("collector"), &tokens));
+        let case = |now: &'static str| Case {
+            policy: policy(COLLECTOR_RULE, "max-age = \"24h\""),
+            attestations: attestations.clone(),
+            now,
+            ..Case::default()
+        };
+        case("2026-06-02T07:56:00Z").passes();
+        case("2026-06-02T07:56:01Z").fails(&["L2.V.7"]);
+    }
 }
 
 #[test]

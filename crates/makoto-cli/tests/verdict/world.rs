@@ -415,8 +415,8 @@ impl Case<'_> {
         root.to_string().into_bytes()
     }
 
-    /// What the library says.
-    fn judge(&self) -> Report {
+    /// What the library says, alone: for data that is in no file.
+    pub(crate) fn judge(&self) -> Report {
         let attestations = match Attestation::parse_file(&self.attestations) {
             Ok(attestations) => attestations,
             Err(error) => return refusal(&error, at(self.now)),

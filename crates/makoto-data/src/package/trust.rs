@@ -132,12 +132,16 @@ impl Package {
             return Ok(None);
         };
         let mut files = BTreeMap::new();
+        files.insert(POLICY.to_owned(), bytes);
         for name in policy.files().filter_map(plain) {
+            // A policy may name one file a thousand times, and it is inflated once.
+            if files.contains_key(name) {
+                continue;
+            }
             if let Some(bytes) = read(name)? {
                 files.insert(name.to_owned(), bytes);
             }
         }
-        files.insert(POLICY.to_owned(), bytes);
         let trust = PackageTrust::of(files);
         trust
             .map(Some)

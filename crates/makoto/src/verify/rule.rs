@@ -4,7 +4,7 @@ use super::signatory::Signatory;
 use super::trust::{Holder, Trust, with_causes};
 use super::verified::{TrustedTime, VerifiedSigner};
 use crate::datetime::DateTime;
-use crate::policy::{Rule, SignerRule};
+use crate::policy::{Rule, SignerPart, SignerRule};
 use crate::predicate::Predicate;
 use crate::report::{Check, Outcome};
 use crate::statement::Statement;
@@ -209,9 +209,13 @@ impl Question<'_> {
             checks.push(check("L2.V.4", Outcome::Pass, message));
             return Some(allowed);
         }
-        // Who is allowed at another time is no stranger.
+        // Who is allowed at another time is no stranger, and who is of another kind came no nearer
+        // than whoever was refused.
         let strangers = strangers.iter().max_by_key(|mismatch| mismatch.nearness());
-        let strangers = strangers.filter(|_| late.is_none());
+        let strangers = strangers.filter(|mismatch| {
+            let is_near = mismatch.part != SignerPart::Kind || refused.is_empty();
+            late.is_none() && is_near
+        });
         match (late.as_ref().or(refused.first()), strangers) {
             (Some(why), None) => {
                 checks.push(check("L2.V.3", Outcome::Fail, why.clone()));
