@@ -46,6 +46,9 @@ pub(crate) fn refuse_unknown<T: Shape>(
 ) {
     const FARTHEST: usize = 2;
     const LONGEST: usize = 40;
+    if unknown.is_empty() {
+        return;
+    }
     let schema = T::schema();
     let known = schema.get("properties").and_then(Json::as_object);
     for key in unknown.keys() {

@@ -93,7 +93,7 @@ fn attack_5_a_stranger_signs_under_the_id_of_a_trusted_key() {
         attestations,
         ..Case::default()
     };
-    case(bundle(&envelope)).fails(&["L2.V.1", "L2.V.2"]);
+    case(bundle(&envelope)).fails(&["L2.V.1", "L2.V.2", "L2.V.3"]);
     case(signed(&origin("dataset:sales", DATA), By::Key("team"))).passes();
 }
 

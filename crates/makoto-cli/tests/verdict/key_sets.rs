@@ -168,7 +168,7 @@ fn attack_26_the_key_was_retired_or_compromised_before_it_signed() {
     let after = "2026-06-01T08:01:01Z";
     let retired = |time: &str| changed(|key| key.until = Some(at(time)));
     says(
-        &case(retired(before)).fails(&["L2.V.3"]),
+        &case(retired(before)).fails(&["L2.V.3", "L3.PL.6"]),
         "L2.V.3",
         "was retired",
     );
@@ -181,7 +181,7 @@ fn attack_26_the_key_was_retired_or_compromised_before_it_signed() {
         })
     };
     for time in [before, SIGNED] {
-        let report = case(compromised(time)).fails(&["L2.V.3"]);
+        let report = case(compromised(time)).fails(&["L2.V.3", "L3.PL.6"]);
         says(&report, "L2.V.3", "laptop stolen");
     }
     case(compromised(after)).passes();
@@ -271,7 +271,7 @@ fn attack_26_a_published_key_counts_at_every_moment_of_an_interval() {
     // The certificate was valid from 08:00 to 08:10, and when in it the key signed, nobody knows.
     case(&|_| ()).passes();
     case(&|key| key.until = Some(at("2026-06-01T08:10:00Z"))).passes();
-    case(&|key| key.until = Some(at("2026-06-01T08:09:59Z"))).fails(&["L2.V.3"]);
+    case(&|key| key.until = Some(at("2026-06-01T08:09:59Z"))).fails(&["L2.V.3", "L3.PL.6"]);
     case(&|key| key.from = at("2026-06-01T08:00:00Z")).passes();
     case(&|key| key.from = at("2026-06-01T08:00:01Z")).fails(&["L2.V.3"]);
     // That it is published later takes nothing from the certificate, and that it is retired does.

@@ -294,7 +294,7 @@ fn attack_26_a_key_counts_only_in_its_period() {
         ..Case::default()
     };
     case("until = 2026-06-01T08:01:00Z").passes();
-    case("until = 2026-06-01T08:00:59Z").fails(&["L2.V.3"]);
+    case("until = 2026-06-01T08:00:59Z").fails(&["L2.V.3", "L3.PL.6"]);
     case("from = 2026-06-01T08:01:00Z").passes();
     case("from = 2026-06-01T08:01:01Z").fails(&["L2.V.3"]);
 }

@@ -426,7 +426,7 @@ fn attack_26_a_key_must_count_at_every_moment_of_an_interval() {
         }
     };
     case("until = 2026-06-01T08:10:00Z").passes();
-    case("until = 2026-06-01T08:09:59Z").fails(&["L2.V.3"]);
+    case("until = 2026-06-01T08:09:59Z").fails(&["L2.V.3", "L3.PL.6"]);
     case("from = 2026-06-01T08:00:01Z").fails(&["L2.V.3"]);
 }
 

@@ -1,12 +1,12 @@
 //! One rule of a policy, held against the signatures of one statement.
 
 use super::signatory::Signatory;
-use super::trust::{Holder, Trust, with_causes};
+use super::trust::{Holder, NoHolder, Trust, with_causes};
 use super::verified::{TrustedTime, VerifiedSigner};
 use crate::datetime::DateTime;
 use crate::policy::{Rule, SignerPart, SignerRule};
 use crate::predicate::Predicate;
-use crate::report::{Check, Outcome};
+use crate::report::{Check, Outcome, Role};
 use crate::statement::Statement;
 use crate::timestamp::TimestampError;
 
@@ -67,7 +67,8 @@ impl Found {
     }
 
     fn failures(&self) -> usize {
-        let failed = |check: &&Check| check.outcome == Outcome::Fail;
+        let failed =
+            |check: &&Check| check.outcome == Outcome::Fail && check.role != Role::Consequence;
         self.checks.iter().filter(failed).count()
     }
 }
@@ -158,7 +159,7 @@ impl Question<'_> {
     /// The names by which the rule allows the holders, and who vouches for the first.
     fn allowed(
         &self,
-        holders: Vec<Result<Holder, String>>,
+        holders: Vec<Result<Holder, NoHolder>>,
         time: Option<&TrustedTime>,
         checks: &mut Vec<Check>,
     ) -> Option<Allowed> {
@@ -218,7 +219,12 @@ impl Question<'_> {
         });
         match (late.as_ref().or(refused.first()), strangers) {
             (Some(why), None) => {
-                checks.push(check("L2.V.3", Outcome::Fail, why.clone()));
+                checks.push(check("L2.V.3", Outcome::Fail, why.to_string()));
+                if why.is_over() {
+                    let message = "the key signs nothing after it was retired or taken back";
+                    let follows = check("L3.PL.6", Outcome::Fail, message.to_owned());
+                    checks.push(follows.role(Role::Consequence));
+                }
             }
             (_, Some(nearest)) => {
                 let message = format!(
@@ -344,7 +350,7 @@ pub(super) fn check(id: &'static str, outcome: Outcome, message: String) -> Chec
 }
 
 /// Why a key that a rule names does not count at a time: it must at every moment of it.
-fn out_of_period(signer: &SignerRule, time: Option<&TrustedTime>) -> Option<String> {
+fn out_of_period(signer: &SignerRule, time: Option<&TrustedTime>) -> Option<NoHolder> {
     let SignerRule::Key(rule) = signer else {
         return None;
     };
@@ -358,11 +364,15 @@ fn out_of_period(signer: &SignerRule, time: Option<&TrustedTime>) -> Option<Stri
     let moment = |time: Option<&DateTime>| time.map_or("…".to_owned(), ToString::to_string);
     let (from, until) = (moment(rule.from()), moment(rule.until()));
     let owner = rule.owner();
-    Some(match time {
-        Some(time) => format!(
-            "the key of {owner:?} counts from {from} until {until}, and signed by {}",
-            time.latest()
-        ),
+    let signed = time.map(TrustedTime::latest);
+    let why = match signed {
+        Some(signed) => {
+            format!("the key of {owner:?} counts from {from} until {until}, and signed by {signed}")
+        }
         None => format!("the key of {owner:?} counts at a verified time only"),
-    })
+    };
+    let is_over = signed
+        .zip(rule.until())
+        .is_some_and(|(signed, until)| signed > until);
+    Some(NoHolder::Named { why, is_over })
 }

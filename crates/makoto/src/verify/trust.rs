@@ -1,10 +1,12 @@
 //! What a verifier trusts. All of it comes from the verifier's side, none from the data's.
 
+use std::fmt;
+
 use super::signatory::Signatory;
 use super::verified::TrustedTime;
 use crate::datetime::DateTime;
 use crate::digest::Digest;
-use crate::identity::Identity;
+use crate::identity::{Identity, IdentityError};
 use crate::key::PublicKey;
 use crate::key_set::{KeyPeriodError, KeySet};
 use crate::policy::{Policy, Rule, Signer, SignerRule};
@@ -118,7 +120,7 @@ impl Trust {
         signatory: &Signatory,
         time: Option<&TrustedTime>,
         moment: &DateTime,
-    ) -> Vec<Result<Holder, String>> {
+    ) -> Vec<Result<Holder, NoHolder>> {
         let key = signatory.key;
         let published = self.key_sets.iter();
         let published: Vec<_> = published
@@ -136,7 +138,7 @@ impl Trust {
             .collect();
         let taken_back = published.iter().find_map(|(name, _, counts)| match counts {
             Ok(()) | Err(KeyPeriodError::NotYet { .. }) => None,
-            Err(error) => Some(in_key_set(name, error)),
+            Err(error) => Some(NoHolder::in_key_set(name, error)),
         });
         if let Some(why) = taken_back {
             return vec![Err(why)];
@@ -150,13 +152,13 @@ impl Trust {
         };
         if let Some(identity) = identity {
             let identity = identity.map(|identity| Holder::Certificate(Box::new(identity)));
-            holders.push(identity.map_err(|error| with_causes(&error)));
+            holders.push(identity.map_err(NoHolder::Certificate));
         }
         if self.is_at_hand(&key) || self.is_named(&key) {
             holders.push(Ok(Holder::Key { key }));
         }
         holders.extend(published.into_iter().map(|(name, set, counts)| {
-            counts.map_err(|error| in_key_set(name, &error))?;
+            counts.map_err(|error| NoHolder::in_key_set(name, &error))?;
             Ok(Holder::Published {
                 key,
                 keyset: name.clone(),
@@ -277,8 +279,58 @@ impl Holder {
     }
 }
 
-fn in_key_set(name: &str, error: &KeyPeriodError) -> String {
-    format!("the key set {name:?} says: {error}")
+/// Why nobody stands behind a signature that holds.
+#[derive(Debug, Clone)]
+pub(super) enum NoHolder {
+    /// The certificate names nobody whom an authority vouches for.
+    Certificate(IdentityError),
+    /// A key set publishes the key, and it did not count when it signed.
+    Published {
+        /// Name of the key set.
+        keyset: String,
+        /// Why it did not.
+        error: Box<KeyPeriodError>,
+    },
+    /// A rule names the key, and it counts at another time.
+    Named {
+        /// At which, and when it signed.
+        why: String,
+        /// Whether it signed later.
+        is_over: bool,
+    },
+}
+
+impl NoHolder {
+    fn in_key_set(name: &str, error: &KeyPeriodError) -> Self {
+        Self::Published {
+            keyset: name.to_owned(),
+            error: Box::new(error.clone()),
+        }
+    }
+
+    /// Whether it is the time of the key that is over, and the key was good before.
+    pub(super) fn is_over(&self) -> bool {
+        match self {
+            Self::Certificate(_) => false,
+            Self::Published { error, .. } => matches!(
+                **error,
+                KeyPeriodError::Retired { .. } | KeyPeriodError::Compromised { .. }
+            ),
+            Self::Named { is_over, .. } => *is_over,
+        }
+    }
+}
+
+impl fmt::Display for NoHolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Certificate(error) => f.write_str(&with_causes(error)),
+            Self::Published { keyset, error } => {
+                write!(f, "the key set {keyset:?} says: {error}")
+            }
+            Self::Named { why, .. } => f.write_str(why),
+        }
+    }
 }
 
 /// An error with what caused it, in one line.

@@ -225,18 +225,21 @@ impl Trust {
     ) -> Option<Vec<Signatory>> {
         const PATH: &str = "signatures";
         let fail = |id, message: String| Check::new(id, Outcome::Fail, PATH, message);
-        let refused = || {
-            let message = "nothing in the statement is trusted";
-            fail("L2.V.2", message.to_owned()).role(Role::Consequence)
+        let consequence = |id, message: &str| fail(id, message.to_owned()).role(Role::Consequence);
+        let refuse = |checks: &mut Vec<Check>| {
+            checks.push(consequence("L2.V.2", "nothing in the statement is trusted"));
+            // A certificate that cannot be read was told as such.
+            if !checks.iter().any(|check| check.id == "L2.V.3") {
+                checks.push(consequence("L2.V.3", "nobody is known to have signed it"));
+            }
         };
         let looked = |envelope: &&Envelope| Signatory::all_of(envelope, self.keys(), self.root());
         let looked: Vec<_> = envelopes.iter().flat_map(looked).collect();
         if looked.is_empty() {
             let message = "the statement is unsigned: needed a DSSE envelope with a signature";
             checks.push(fail("L2.P.1", message.to_owned()));
-            let message = "there is no signature to verify".to_owned();
-            checks.push(fail("L2.V.1", message).role(Role::Consequence));
-            checks.push(refused());
+            checks.push(consequence("L2.V.1", "there is no signature to verify"));
+            refuse(checks);
             return None;
         }
         let (held, unheld): (Vec<_>, Vec<_>) = looked.into_iter().partition(Result::is_ok);
@@ -248,11 +251,10 @@ impl Trust {
                 checks.push(fail(id, why.to_string()));
                 // Whatever is wrong with its key, no signature was verified.
                 if index == 0 && id != "L2.V.1" {
-                    let message = "no signature was verified".to_owned();
-                    checks.push(fail("L2.V.1", message).role(Role::Consequence));
+                    checks.push(consequence("L2.V.1", "no signature was verified"));
                 }
             }
-            checks.push(refused());
+            refuse(checks);
             return None;
         }
         let pass = |id, message: String| Check::new(id, Outcome::Pass, PATH, message);
