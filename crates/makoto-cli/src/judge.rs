@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use makoto::attestation::Attestation;
 use makoto::datetime::DateTime;
 use makoto::digest::Digest;
+use makoto::limits::Limits;
 use makoto::report::{Judged, Report};
 use makoto::verify::{Asked, Attestations, Candidates, Evidence, Trust, verify};
+use makoto_client::reference;
 use makoto_data::{Catalog, PackageTrust};
 
 use crate::catalog::{CatalogArgs, folder_of};
@@ -180,6 +183,7 @@ impl<'a> Judge<'a> {
             judge: self,
             path,
             further,
+            left: Duration::from_secs(Limits::DEFAULT.reference_seconds),
         };
         let now = self.now.clone();
         court
@@ -314,6 +318,8 @@ struct Inputs<'a> {
     path: &'a Path,
     /// Those that came along.
     further: &'a [Attestation],
+    /// What is left of the time for fetching.
+    left: Duration,
 }
 
 impl Attestations for Inputs<'_> {
@@ -331,5 +337,20 @@ impl Attestations for Inputs<'_> {
         let mut all = all.unwrap_or_default();
         all.extend(self.further.iter().filter(|one| one.id == *id).cloned());
         Ok(all)
+    }
+
+    fn at(
+        &mut self,
+        reference: &str,
+        hosts: &[String],
+    ) -> Result<Option<Vec<Attestation>>, String> {
+        let begun = Instant::now();
+        let fetched = reference::fetch(reference, hosts, self.left);
+        self.left = self.left.saturating_sub(begun.elapsed());
+        let fetched = fetched.map_err(|error| error.to_string())?;
+        let parsed = fetched
+            .map(|bytes| Attestation::parse_file(&bytes))
+            .transpose();
+        parsed.map_err(|error| error.to_string())
     }
 }

@@ -14,6 +14,7 @@ use makoto::statement::Statement;
 use makoto::timestamp::{Timestamp, Untrusted};
 use makoto::trusted_root::TrustedRoot;
 use makoto_client::tsa::{Trust, Tsa, TsaError};
+use makoto_client::{ExchangeError, Fault};
 
 use crate::defaults::{Defaults, Value};
 use crate::failure::Failure;
@@ -66,8 +67,10 @@ impl TimeArgs {
         for address in &addresses {
             let tsa = Tsa::at(address).map_err(refused)?;
             if tsas.contains(&tsa) {
-                return Err(Failure::usage(format!("--tsa {tsa} is given twice"))
-                    .hint("name each authority once"));
+                return Err(
+                    Failure::usage(format!("--tsa {} is given twice", tsa.address()))
+                        .hint("name each authority once"),
+                );
             }
             tsas.push(tsa);
         }
@@ -181,12 +184,13 @@ fn refused(error: TsaError) -> Failure {
         TsaError::Answer { .. } => {
             "nothing was written; the authority's answer cannot be used, ask whoever runs it, or another one"
         }
-        TsaError::Address { .. } => {
+        TsaError::Address(_) => {
             "give --tsa an address such as https://tsa.example.com/api/v1/timestamp"
         }
-        TsaError::Redirect { .. } => {
-            "nothing was written; give --tsa the address that it leads to, if you trust it"
-        }
+        TsaError::NoAnswer(ExchangeError {
+            fault: Fault::Redirect(_),
+            ..
+        }) => "nothing was written; give --tsa the address that it leads to, if you trust it",
         _ => "nothing was written; run the command again when the authority can be reached",
     };
     Failure::usage(Plain(&failure.message).to_string()).hint(hint)

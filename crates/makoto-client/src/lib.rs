@@ -4,4 +4,10 @@
 //! that was named: redirects are not followed. What comes back is judged in `makoto` before
 //! anyone here hands it on. HTTP, TLS and the runtime stay inside.
 
+mod address;
+mod exchange;
+pub mod reference;
 pub mod tsa;
+
+pub use address::{Address, AddressError};
+pub use exchange::{ExchangeError, Fault};

@@ -134,6 +134,9 @@ pub struct Limits {
     /// Seconds for a timestamp authority's whole answer. It signs one hash; what takes longer is
     /// down, or trickles to hold us up.
     pub timestamp_seconds: u64,
+    /// Seconds for all that one verdict fetches. References are small and near; a verdict that takes
+    /// a minute is one that somebody holds up.
+    pub reference_seconds: u64,
     /// Bytes of a file with a key or a certificate. An encrypted RSA key of 8192 bits has 8 KB.
     pub key_bytes: usize,
     /// Bytes of a passphrase. The longest that people use are sentences.
@@ -201,6 +204,7 @@ impl Limits {
         pem_bytes: 1 << 20,
         timestamp_bytes: 128 << 10,
         timestamp_seconds: 10,
+        reference_seconds: 60,
         key_bytes: 32 << 10,
         passphrase_bytes: 1 << 10,
         scrypt_bytes: 256 << 20,

@@ -51,6 +51,7 @@ mod parquet;
 mod pipe;
 mod policy;
 mod records;
+mod references;
 mod rows;
 mod run;
 mod run_refuses;

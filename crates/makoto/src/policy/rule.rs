@@ -125,8 +125,8 @@ impl Rule {
         self.strict
     }
 
-    /// Hosts, with their ports if not the usual ones, from which attestations of inputs may be
-    /// fetched without a digest.
+    /// Hosts, `name` or `name:port` where the port is not 443, to which references of inputs are
+    /// followed.
     pub fn ref_hosts(&self) -> &[String] {
         &self.ref_hosts
     }

@@ -92,7 +92,7 @@ impl FilePath {
     }
 }
 
-/// The host of a URL, with its port if it has one.
+/// The host of a URL, with its port unless that is 443.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Host(pub(super) String);
 
@@ -105,7 +105,8 @@ impl Host {
             && port.parse::<u16>().is_ok_and(|port| port > 0)
             && !port.starts_with('+');
         let needed = "a host in lower case, such as registry.example or registry.example:8443";
-        good.then(|| Self(text.to_owned())).ok_or(needed)
+        let usual = text.strip_suffix(":443").unwrap_or(text);
+        good.then(|| Self(usual.to_owned())).ok_or(needed)
     }
 }
 

@@ -64,7 +64,9 @@ impl Trust {
         };
         let verified = told.verified.as_ref();
         let rules = self.rules_of(chosen, named);
-        let scope = told.scope.or(rules.as_ref().map(Scope::facts));
+        let scope = told.scope.clone();
+        let scope = scope.or_else(|| rules.as_ref().map(Scope::facts));
+        let scope = scope.as_ref();
         let required = scope.map(|scope| scope.require);
         // Without a rule nothing is trusted, whatever is asked for.
         let needed = required.max(asked.level).unwrap_or(Level::L2);
@@ -107,7 +109,8 @@ impl Trust {
         };
         match (verified, scope) {
             (Some(verified), Some(scope)) if !data_differs => {
-                let inputs = Inputs::of(verified, self, attestations, &now, &mut effort);
+                let hosts = &scope.ref_hosts;
+                let inputs = Inputs::of(verified, hosts, self, attestations, &now, &mut effort);
                 judgement.of_inputs(inputs, scope, needed);
             }
             _ => judgement.of_unsigned(chosen),
@@ -187,7 +190,7 @@ struct Judgement {
 
 impl Judgement {
     /// A verified statement about this data has the level that its direct inputs allow.
-    fn of_inputs(&mut self, inputs: Inputs, scope: ScopeFacts, needed: Level) {
+    fn of_inputs(&mut self, inputs: Inputs, scope: &ScopeFacts, needed: Level) {
         let holds = !inputs.failed && !inputs.not_told;
         let is_needed = needed > Level::L1;
         let mut told = inputs.told.into_checks("L2.V.8");
@@ -276,7 +279,7 @@ fn binding(data_differs: bool, is_verified: bool, evidence: &Evidence) -> Check 
 }
 
 /// That two trusted signers name different sources of the same bytes (attack 45).
-fn conflict(tried: &[(Chosen<'_>, Authentication)], scope: Option<ScopeFacts>) -> Option<Check> {
+fn conflict(tried: &[(Chosen<'_>, Authentication)], scope: Option<&ScopeFacts>) -> Option<Check> {
     let mut verified = tried.iter().filter_map(|(_, told)| told.verified.as_ref());
     let first = verified.next()?;
     let other = verified.find(|other| sources(other) != sources(first))?;

@@ -9,6 +9,7 @@ use super::verified::VerifiedAttestation;
 use crate::attestation::Attestation;
 use crate::datetime::DateTime;
 use crate::digest::Digest;
+use crate::envelope::Envelope;
 use crate::lineage::Told;
 use crate::predicate::transform::Input;
 use crate::predicate::{Predicate, PredicateType};
@@ -24,6 +25,21 @@ pub trait Attestations {
     /// # Errors
     /// Why it could not look.
     fn with_id(&mut self, id: &Digest) -> Result<Vec<Attestation>, String>;
+
+    /// Every attestation that lies at the URL `reference`, if it is at one of `hosts`, which the
+    /// policy allows (`name`, or `name:port` where the port is not 443). `None` when it is not, and
+    /// where nothing is fetched: nobody else is asked.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn at(
+        &mut self,
+        reference: &str,
+        hosts: &[String],
+    ) -> Result<Option<Vec<Attestation>>, String> {
+        let _ = (reference, hosts);
+        Ok(None)
+    }
 }
 
 /// What came of looking at the direct inputs.
@@ -39,9 +55,11 @@ pub(super) struct Inputs {
 }
 
 impl Inputs {
-    /// Looks at every input of a verified statement; an origin has none.
+    /// Looks at every input of a verified statement; an origin has none. References may be followed
+    /// to `hosts`.
     pub(super) fn of(
         verified: &VerifiedAttestation,
+        hosts: &[String],
         trust: &Trust,
         attestations: &mut dyn Attestations,
         now: &DateTime,
@@ -64,20 +82,23 @@ impl Inputs {
                 input.digest.sha256,
                 input.attestation_ref.clone().map(|r| r.as_str().to_owned()),
             );
-            let found = known
-                .entry(key)
-                .or_insert_with(|| look(input, trust, attestations, now, effort));
+            let found =
+                known
+                    .entry(key)
+                    .or_insert_with(|| match find(input, hosts, attestations) {
+                        Ok(place) => look(input, place, trust, now, effort),
+                        Err(found) => found,
+                    });
             match found {
                 Found::Verified {
                     is_transform,
-                    warning,
+                    warnings,
                 } => {
                     verified_count += 1;
                     inputs.further += usize::from(*is_transform);
-                    if let Some(warning) = warning.clone() {
-                        inputs
-                            .told
-                            .push(Check::new("L2.V.8", Outcome::Warn, &path, warning));
+                    for warning in warnings {
+                        let check = Check::new("L2.V.8", Outcome::Warn, &path, warning.as_str());
+                        inputs.told.push(check);
                     }
                 }
                 Found::NotTold(message) => {
@@ -112,7 +133,7 @@ impl Inputs {
 enum Found {
     Verified {
         is_transform: bool,
-        warning: Option<String>,
+        warnings: Vec<String>,
     },
     /// It is not here, or could not be looked at.
     NotTold(String),
@@ -120,46 +141,105 @@ enum Found {
     Contradicts(&'static str, String),
 }
 
-fn look(
+/// The attestations of one input.
+struct Place {
+    /// Their statement.
+    id: Digest,
+    envelopes: Vec<Envelope>,
+    /// That nothing but the place says that it is this statement.
+    unpinned: Option<String>,
+}
+
+/// Finds what an input refers to: by its digest, or where the reference leads and the policy
+/// allows it.
+fn find(
     input: &Input,
-    trust: &Trust,
+    hosts: &[String],
     attestations: &mut dyn Attestations,
-    now: &DateTime,
-    effort: &mut Effort,
-) -> Found {
+) -> Result<Place, Found> {
     let name = input.name.as_str();
     let Some(reference) = &input.attestation_ref else {
-        return Found::Contradicts("L2.P.9", format!("input {name:?} has no attestationRef"));
+        let message = format!("input {name:?} has no attestationRef");
+        return Err(Found::Contradicts("L2.P.9", message));
     };
-    let Some(id) = Attestation::pinned_id(reference.as_str()) else {
-        return Found::NotTold(format!(
-            "input {name:?} refers to {:?}, which holds no digest and is not followed",
-            reference.as_str()
-        ));
-    };
-    let found = match attestations.with_id(&id) {
-        Ok(found) => found,
-        Err(error) => {
-            return Found::NotTold(format!(
-                "input {name:?}: sha256:{id} could not be read: {error}"
-            ));
+    let reference = reference.as_str();
+    let pinned = Attestation::pinned_id(reference);
+    let not_told = |message: String| Found::NotTold(format!("input {name:?}{message}"));
+    if let Some(id) = pinned {
+        let found = attestations.with_id(&id);
+        let found =
+            found.map_err(|error| not_told(format!(": sha256:{id} could not be read: {error}")))?;
+        if !found.is_empty() {
+            // A place that hands out another statement than was asked for is not believed.
+            return Place::of(id, found, None, name);
         }
-    };
-    if found.is_empty() {
-        return Found::NotTold(format!(
-            "input {name:?}: its attestation sha256:{id} was not found"
-        ));
     }
-    // A place that hands out another statement than was asked for is not believed.
-    let found = found.into_iter().filter(|one| one.id == id);
-    let envelopes: Vec<_> = found.filter_map(|one| one.envelope).collect();
-    if envelopes.is_empty() {
-        let message = format!(
-            "input {name:?}: its attestation sha256:{id} is unsigned, so this is L1 at most"
-        );
-        return Found::Contradicts("L2.V.8", message);
+    let fetched = attestations.at(reference, hosts);
+    let fetched = fetched
+        .map_err(|error| not_told(format!(": {reference:?} could not be fetched: {error}")))?;
+    match (pinned, fetched) {
+        (Some(id), None) => Err(not_told(format!(
+            ": its attestation sha256:{id} was not found"
+        ))),
+        (None, None) => Err(not_told(format!(
+            " refers to {reference:?}, which holds no digest, and is not followed unless the policy \
+             allows its host (ref-hosts)"
+        ))),
+        (Some(id), Some(found)) if !found.iter().any(|one| one.id == id) => Err(not_told(format!(
+            ": what lies at {reference:?} is not sha256:{id}"
+        ))),
+        (Some(id), Some(found)) => Place::of(id, found, None, name),
+        (None, Some(found)) => {
+            let mut ids = found.iter().map(|one| one.id);
+            let id = ids.next();
+            let Some(id) = id.filter(|id| ids.all(|other| other == *id)) else {
+                return Err(not_told(format!(
+                    ": {reference:?} holds several statements, and which one is meant is not said"
+                )));
+            };
+            let unpinned = format!(
+                "unpinned: input {name:?} refers to {reference:?} without a digest, where \
+                 sha256:{id} lies now"
+            );
+            Place::of(id, found, Some(unpinned), name)
+        }
     }
-    let envelopes: Vec<_> = envelopes.iter().map(|one| &**one).collect();
+}
+
+impl Place {
+    fn of(
+        id: Digest,
+        found: Vec<Attestation>,
+        unpinned: Option<String>,
+        name: &str,
+    ) -> Result<Self, Found> {
+        let found = found.into_iter().filter(|one| one.id == id);
+        let envelopes: Vec<_> = found
+            .filter_map(|one| one.envelope.map(|one| *one))
+            .collect();
+        if envelopes.is_empty() {
+            let message = format!(
+                "input {name:?}: its attestation sha256:{id} is unsigned, so this is L1 at most"
+            );
+            return Err(Found::Contradicts("L2.V.8", message));
+        }
+        Ok(Self {
+            id,
+            envelopes,
+            unpinned,
+        })
+    }
+}
+
+/// Verifies what was found by the same door as everything.
+fn look(input: &Input, place: Place, trust: &Trust, now: &DateTime, effort: &mut Effort) -> Found {
+    let name = input.name.as_str();
+    let Place {
+        id,
+        envelopes,
+        unpinned,
+    } = place;
+    let envelopes: Vec<_> = envelopes.iter().collect();
     let (envelopes, is_all) = effort.afford(&envelopes, trust);
     let sha256 = &input.digest.sha256;
     let told = trust.authenticate(&envelopes, sha256, Named::InputOf(name), now);
@@ -204,12 +284,12 @@ fn look(
     }
     let called = subject.name.as_str();
     let is_transform = verified.statement().predicate.kind() == PredicateType::Transform;
-    let warning = (called != name).then(|| {
+    let renamed = (called != name).then(|| {
         format!("input {name:?} is called {called:?} by its attestation; the digest binds, a name does not")
     });
     Found::Verified {
         is_transform,
-        warning,
+        warnings: unpinned.into_iter().chain(renamed).collect(),
     }
 }
 

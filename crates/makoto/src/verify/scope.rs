@@ -90,12 +90,20 @@ impl<'a> Scope<'a> {
                 .unwrap_or(LineageRule::Full),
             depth: depths.try_fold(0, |deepest, depth| Some(deepest.max(depth?))),
             strict: rules.clone().any(|rule| rule.strict()),
+            ref_hosts: {
+                let mut rules = rules;
+                let mut hosts = rules
+                    .next()
+                    .map_or(Vec::new(), |rule| rule.ref_hosts().to_vec());
+                hosts.retain(|host| rules.clone().all(|rule| rule.ref_hosts().contains(host)));
+                hosts
+            },
         }
     }
 }
 
 /// What the rules for a dataset ask for together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScopeFacts {
     /// The highest level that one of them requires.
     pub require: Level,
@@ -105,6 +113,8 @@ pub struct ScopeFacts {
     pub depth: Option<usize>,
     /// Whether findings are failures for one of them.
     pub strict: bool,
+    /// Hosts to which all of them let references of inputs be followed.
+    pub ref_hosts: Vec<String>,
 }
 
 /// Nothing listed is nothing trusted; says which rule comes nearest.
