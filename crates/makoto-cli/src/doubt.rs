@@ -12,7 +12,7 @@ use makoto::toml::Document;
 /// Key sets by the names that the policy gives them.
 pub(crate) type KeySets = [(String, KeySet)];
 
-/// Keys of a rule that are not asked at L1, where nothing is signed.
+/// Keys of a rule that are asked of signatures, which L1 does not need.
 const NOT_ASKED_AT_L1: [&str; 4] = ["signers", "signer-threshold", "tsa-threshold", "strict"];
 
 /// The doubts about the policy in `bytes`, in the order of its lines.
@@ -29,8 +29,9 @@ pub(crate) fn about(policy: &Policy, bytes: &[u8], sets: &KeySets) -> Vec<Proble
             doubt(rule.line(), message.to_owned());
         }
         for (line, key) in document.iter().flat_map(|all| not_asked(all, index, rule)) {
-            let message =
-                format!("{key} is not asked at L1, where nothing is signed: require \"L2\"");
+            let message = format!(
+                "{key} is not asked at L1, unless another rule needs L2 of the same data: require \"L2\""
+            );
             doubt(line, message);
         }
         for (signer, since) in taken_back(rule, sets) {
@@ -81,7 +82,7 @@ fn taken_back<'r>(rule: &'r Rule, sets: &'r KeySets) -> Vec<(&'r SignerRule, &'r
 
 /// Whether a name may match both rules, and surely nobody may sign for both.
 fn disagree(one: &Rule, other: &Rule, sets: &KeySets) -> bool {
-    let signed = [one, other].iter().all(|rule| rule.require() >= Level::L2);
+    let signed = [one, other].iter().any(|rule| rule.require() >= Level::L2);
     // A rule that nobody may sign for is told by itself.
     let somebody = [one, other].iter().all(|rule| !rule.signers().is_empty());
     let may_be_same = |signer: &SignerRule| {

@@ -70,11 +70,8 @@ impl Failure {
 
     /// Says by which policy and trusted root was to be judged.
     pub(crate) fn judged_by(mut self, policy: Digest, trusted_root: Digest) -> Self {
-        self.judged = Some(Box::new(Judged {
-            policy,
-            trusted_root,
-            signers: Vec::new(),
-        }));
+        let judged = Judged::by_nobody(policy, trusted_root);
+        self.judged = Some(Box::new(judged));
         self
     }
 
@@ -98,7 +95,8 @@ impl Failure {
                 Report::from_checks(vec![check], now)
             }
             _ => {
-                let check = Check::new("V1", Outcome::Skip, "", &*self.message);
+                let id = self.requirement.unwrap_or("V1");
+                let check = Check::new(id, Outcome::Skip, "", &*self.message);
                 Report::unknown(check, now)
             }
         };

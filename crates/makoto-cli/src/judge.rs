@@ -142,13 +142,23 @@ impl<'a> Judge<'a> {
 
     /// Says of a verdict by which policy it came about, also where nobody's signature was looked at.
     pub(crate) fn signs(&self, report: &mut Report) {
-        if let (Some(court), None) = (&self.court, &report.judged) {
-            report.judged = Some(Judged {
-                policy: court.trust.policy().digest(),
-                trusted_root: *court.trust.root_digest(),
-                signers: Vec::new(),
-            });
+        if let (Some((policy, root)), None) = (self.digests(), &report.judged) {
+            report.judged = Some(Judged::by_nobody(policy, root));
         }
+    }
+
+    /// Says the same of what stopped before there was a verdict.
+    pub(crate) fn signs_failure(&self, failure: Failure) -> Failure {
+        match self.digests() {
+            Some((policy, root)) => failure.judged_by(policy, root),
+            None => failure,
+        }
+    }
+
+    /// Digests of the policy and of its trusted root.
+    fn digests(&self) -> Option<(Digest, Digest)> {
+        let trust = &self.court.as_ref()?.trust;
+        Some((trust.policy().digest(), *trust.root_digest()))
     }
 
     /// The verdict on what was found in the data at `path`.

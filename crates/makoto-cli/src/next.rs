@@ -82,6 +82,9 @@ fn after_failure(report: &Report) -> &'static str {
         () if is_at("L2.V.4", ".source") => {
             "do not use it if it must come from elsewhere; `sources` in the rule lists where it may come from"
         }
+        () if says("L2.V.4", "distinct signer(s)") && (failed("L2.P.6") || failed("L2.V.6")) => {
+            "ask for the times of the signature that counts for nobody yet; `makoto timestamp` adds one"
+        }
         () if says("L2.V.4", "distinct signer(s)") => {
             "let somebody else whom the rule allows sign it too: `makoto sign`, with --approve if they did \
              not do it"
@@ -107,6 +110,13 @@ fn after_failure(report: &Report) -> &'static str {
         () if failed("L2.V.6") || failed("L2.P.6") => {
             "ask the producer for a timestamp by an authority in your trusted root"
         }
+        () if says("L2.P.7", "is missing") => {
+            "ask the producer to attest it with the times at which it was done"
+        }
+        () if failed("L2.P.7") => {
+            "ask the producer to sign when it is made; `max-signing-delay` in the rule says how late is too late"
+        }
+        () if failed("D1") && is_judged => "ask the signers named above where the data is from",
         () if failed("L2.V.7") => "get newer data, or allow older with max-age",
         () if says("L2.V.8", "L2.P.6") => {
             "ask for a time of the input's attestation, which `makoto timestamp` adds"

@@ -348,6 +348,11 @@ fn passed(report: &Report) -> String {
         };
         said.push(format!("name {:?} ({basis})", subject.name));
     }
+    if report.judged.is_some() && report.lineage_level.is_none() {
+        let further = report.with_outcome(Outcome::Skip);
+        let further = further.filter(|check| check.id == "L2.V.9");
+        said.extend(further.map(|check| check.message.clone()));
+    }
     said.extend(warned(report));
     said.join("; ")
 }

@@ -91,7 +91,7 @@ pub(crate) fn open_file(path: &Path, passphrase: &PassphraseArgs) -> Result<Sign
             EncryptedKeyError::Passphrase => {
                 failure.hint("check the passphrase; a damaged file looks the same")
             }
-            _ => failure,
+            _ => failure.hint("make one with `makoto key generate`"),
         }
     };
     check_encrypted_pem(&pem).map_err(refuse)?;

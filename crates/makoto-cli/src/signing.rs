@@ -11,7 +11,7 @@ use makoto::identity::Identity;
 use makoto::json::Json;
 use makoto::key::{PublicKey, SigningKey};
 use makoto::limits::Limits;
-use makoto::report::{Level, Outcome};
+use makoto::report::{Check, Level, Outcome};
 use makoto::statement::Statement;
 use makoto::trusted_root::TrustedRoot;
 use makoto_data::read_limited;
@@ -50,6 +50,8 @@ pub(crate) struct Signing {
     certificate: Option<Certificate>,
     times: Times,
     level: Level,
+    /// The level whose form a statement must have.
+    form: Level,
     /// Whether somebody else did what the statement says, and signs it too.
     approves: bool,
     /// What a configuration file said.
@@ -83,6 +85,8 @@ impl SigningArgs {
             (None, None) => None,
         };
         let level = self.level.map_or(least, Level::from);
+        // A time, and the signatures of inputs, may follow; what is signed stays as it is.
+        let form = self.level.map_or(Level::L2, Level::from);
         let Some(signer) = signer else {
             return self.refuse_without_signer(level).map(|()| None);
         };
@@ -119,6 +123,7 @@ impl SigningArgs {
             certificate,
             times,
             level,
+            form,
             approves: false,
             from_file: from_file.filter(|value| value.place().is_some()).collect(),
         }))
@@ -184,8 +189,8 @@ impl Signing {
         }
     }
 
-    /// Refuses a statement that this signer cannot speak for (L2.P.5), or that could not be
-    /// verified at the level that was asked for (L2.P.7 to L2.P.9).
+    /// Refuses a statement that this signer cannot speak for (L2.P.5), or that could never be
+    /// verified at L2, or the level that was asked for (L2.P.7 to L2.P.9).
     pub(crate) fn check(&self, statement: &Json) -> Result<(), Failure> {
         if let (Some(certificate), false) = (&self.certificate, self.approves) {
             for (actor, id) in actors(statement) {
@@ -201,20 +206,31 @@ impl Signing {
                 }
             }
         }
-        let (_, checks) = Statement::read(statement.clone(), self.level);
+        let (_, checks) = Statement::read(statement.clone(), self.form);
+        // An input that nobody attested is attested by nobody later; that is for --level L2 to ask.
+        let is_asked = |check: &&Check| self.level >= Level::L2 || check.id != "L2.P.9";
         let failed = checks.iter().filter(|check| check.outcome == Outcome::Fail);
         let failed: Vec<_> = failed
+            .filter(is_asked)
             .map(|check| format!("{} {}", check.id, screen::told(check)))
             .collect();
-        match failed.is_empty() {
-            true => Ok(()),
-            false => Err(Failure::contradiction(format!(
-                "the statement could not be verified at {}: {}",
-                self.level,
-                Plain(&failed.join("; "))
-            ))
-            .hint("nothing was written; give the value named above, or ask for less with --level")),
+        if failed.is_empty() {
+            return Ok(());
         }
+        let message = format!(
+            "the statement could not be verified at {}: {}",
+            self.form,
+            Plain(&failed.join("; "))
+        );
+        let what = match failed.iter().any(|told| told.starts_with("L2.P.9")) {
+            true => "attest the input first, its attestation is then referred to",
+            false => "give the value named above",
+        };
+        let less = match self.form {
+            Level::L1 => "",
+            _ => ", or sign it for L1 alone with --level L1",
+        };
+        Err(Failure::contradiction(message).hint(format!("nothing was written; {what}{less}")))
     }
 
     /// Checks the statement and signs exactly these bytes of it. Has no time yet.

@@ -205,7 +205,9 @@ fn unusable(files: PolicyFiles<'_>, problems: &[Problem]) -> Failure {
         more => format!("; and {more} more"),
     };
     let policy = files.shown_policy();
-    Failure::usage(format!("{policy}: {}{more}", told.join("; "))).hint(files.hint())
+    Failure::usage(format!("{policy}: {}{more}", told.join("; ")))
+        .hint(files.hint())
+        .requirement("L2.V.4")
 }
 
 impl Trust {
@@ -439,7 +441,15 @@ impl Trust {
                 self.warn(at, format!("nobody may sign {name:?}, so nothing passes: add a signer with `makoto policy allow`"));
             }
             let tsas = distinct(root.timestamp_authorities());
-            if tsas.len() < rule.tsa_threshold() && !rule.certificate_time() {
+            if rule.tsa_threshold() > 1 && rule.certificate_time() {
+                let message = format!(
+                    "certificate-time does nothing for {name:?}: a certificate is no second timestamp authority, and tsa-threshold is {}",
+                    rule.tsa_threshold()
+                );
+                self.warn(at, message);
+            }
+            let may_be_certificate = rule.certificate_time() && rule.tsa_threshold() == 1;
+            if tsas.len() < rule.tsa_threshold() && !may_be_certificate {
                 let message = format!(
                     "nothing can pass {name:?}: it needs the time of {} timestamp authorities, and the trusted root has {}",
                     rule.tsa_threshold(),

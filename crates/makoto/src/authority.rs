@@ -7,7 +7,7 @@ use der::{Decode as _, Encode as _};
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages};
 
 use crate::certificate::Certificate;
-use crate::chain::ALGORITHMS;
+use crate::chain::{self, ALGORITHMS};
 use crate::datetime::DateTime;
 use crate::json::Json;
 use crate::limits::Limits;
@@ -47,6 +47,12 @@ pub enum AuthorityError {
     /// A certificate at the bottom that may do something else.
     #[error("certificate of {0:?} is neither an authority's nor for time stamping")]
     NotForTimestamps(String),
+    /// A key with which nobody's signature is accepted.
+    #[error(
+        "certificate of {0:?} has a key that is not accepted, needed ECDSA on P-256, P-384 or P-521, \
+         Ed25519, or RSA of 2048 to 8192 bits"
+    )]
+    Key(String),
     /// Certificates in another order, or of different chains.
     #[error("certificate of {below:?} is not issued by the next one, of {above:?}")]
     Order {
@@ -109,6 +115,9 @@ impl NewAuthority {
                     (Vouches::Times, 0, _) => {}
                     _ => return Err(AuthorityError::Leaf(subject)),
                 }
+            }
+            if may_issue(certificate) && chain::check_issuing_key(certificate).is_err() {
+                return Err(AuthorityError::Key(subject));
             }
             if certificate.not_after() < now {
                 let end = certificate.not_after().clone();

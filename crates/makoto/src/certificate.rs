@@ -137,6 +137,7 @@ impl Certificate {
     /// [`IdentityError`] when no verifier would take it for a signer's.
     pub fn check_signs(&self) -> Result<(), IdentityError> {
         chain::check_leaf(self, Purpose::Signing)?;
+        chain::check_signature_algorithm(self)?;
         let Names { uris, emails, dns } = &self.names;
         match uris.is_empty() && emails.is_empty() && dns.is_empty() {
             true => Err(IdentityError::Nameless(self.subject())),

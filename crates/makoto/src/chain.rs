@@ -7,16 +7,21 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use der::Encode;
 use der::oid::ObjectIdentifier;
-use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
+use rustls_pki_types::{
+    AlgorithmIdentifier, CertificateDer, SignatureVerificationAlgorithm, UnixTime,
+};
 use webpki::{
     EndEntityCert, Error, ExtendedKeyUsageValidator, KeyPurposeIdIter, VerifiedPath,
     anchor_from_trusted_cert, aws_lc_rs as algorithm,
 };
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages};
+use x509_cert::spki::AlgorithmIdentifierOwned;
 
 use crate::certificate::{Certificate, CertificateError};
 use crate::datetime::DateTime;
+use crate::key::{KeyError, PublicKey};
 use crate::limits::Limits;
 use crate::trusted_root::Authority;
 
@@ -414,6 +419,41 @@ pub(crate) fn check_leaf(leaf: &Certificate, purpose: Purpose) -> Result<(), Cha
             needed: purpose.needed(),
         }),
     }
+}
+
+/// Refuses a certificate whose own signature no path accepts, whoever made it.
+pub(crate) fn check_signature_algorithm(certificate: &Certificate) -> Result<(), ChainError> {
+    let own = &certificate.fields().signature;
+    let accepted = ALGORITHMS.iter().map(|one| one.signature_alg_id());
+    match of_one(accepted, own)? {
+        true => Ok(()),
+        false => Err(ChainError::Algorithm),
+    }
+}
+
+/// Refuses an authority whose key no signature that is accepted can be of.
+pub(crate) fn check_issuing_key(certificate: &Certificate) -> Result<(), ChainError> {
+    let own = &certificate.fields().subject_public_key_info.algorithm;
+    let accepted = ALGORITHMS.iter().map(|one| one.public_key_alg_id());
+    let is_short = PublicKey::from_spki_der(&certificate.spki())
+        .is_err_and(|error| matches!(error, KeyError::RsaSize { .. }));
+    match of_one(accepted, own)? && !is_short {
+        true => Ok(()),
+        false => Err(ChainError::Algorithm),
+    }
+}
+
+/// Whether an algorithm is one of those, with its parameters.
+fn of_one(
+    mut accepted: impl Iterator<Item = AlgorithmIdentifier>,
+    own: &AlgorithmIdentifierOwned,
+) -> Result<bool, ChainError> {
+    let unreadable = |error| ChainError::Unreadable(CertificateError::Malformed(error));
+    let mut der = own.oid.to_der().map_err(unreadable)?;
+    if let Some(parameters) = &own.parameters {
+        der.extend(parameters.to_der().map_err(unreadable)?);
+    }
+    Ok(accepted.any(|one| one.as_ref() == der))
 }
 
 /// What the absence of a key usage means.

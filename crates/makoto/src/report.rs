@@ -236,6 +236,17 @@ pub struct Judged {
     pub signers: Vec<ReportSigner>,
 }
 
+impl Judged {
+    /// By this policy and trusted root, with nobody found.
+    pub fn by_nobody(policy: Digest, trusted_root: Digest) -> Self {
+        Self {
+            policy,
+            trusted_root,
+            signers: Vec::new(),
+        }
+    }
+}
+
 /// A signer that was verified and that the policy allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportSigner {

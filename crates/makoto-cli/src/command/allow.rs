@@ -124,7 +124,10 @@ impl Allow {
         let added = self.add(&mut document, &entry)?;
         if put || added {
             let changed = document.to_string();
-            let policy = self.understood(changed.as_bytes())?;
+            let policy = self.understood(changed.as_bytes());
+            let policy = policy.map_err(|failure| {
+                failure.hint("nothing was written; give what is named above in another form")
+            })?;
             self.refuse_unknown_authority(&policy)?;
             self.write(&self.policy, changed.as_bytes())?;
         }

@@ -402,10 +402,10 @@ fn add(draft: &mut KeySetDraft, key: PublicKey, from: DateTime) -> Result<(), Fa
         return Err(own_key(&key));
     }
     if draft.keys.iter().any(|known| known.key == key) {
-        return Err(Failure::usage(format!(
-            "key {} is in the key set already",
-            key.key_id()
-        )));
+        return Err(
+            Failure::usage(format!("key {} is in the key set already", key.key_id()))
+                .hint("nothing was changed; `makoto key show` tells what the set says of it"),
+        );
     }
     draft.keys.push(PublishedKey {
         key,

@@ -9,7 +9,7 @@ use makoto::digest::Digest;
 use makoto::json::Json;
 use makoto::limits::Limits;
 use makoto::record::{RecordError, Records, Settings};
-use makoto::report::{Check, Level, Outcome, Report, Verdict};
+use makoto::report::{Check, Level, Outcome, Report, Role, Verdict};
 use makoto::validate::refusal;
 use makoto::verify::{Asked, Candidates, Evidence, FileEvidence, FolderEvidence};
 use makoto_data::{
@@ -117,17 +117,10 @@ pub(crate) fn judge_open(
             .iter()
             .map(|one| one.subjects().filter(|d| *d == sha256).count());
         let subjects = subjects.max().unwrap_or_default();
+        let uncovered = |what| uncovered(what, &sha256, judge);
         let report = match subjects {
-            0 => uncovered(
-                "no subject of ATTESTATION.json has its sha256",
-                &sha256,
-                now,
-            ),
-            few if few < *members => uncovered(
-                "another member has the bytes of that one subject",
-                &sha256,
-                now,
-            ),
+            0 => uncovered("no subject of ATTESTATION.json has its sha256"),
+            few if few < *members => uncovered("another member has the bytes of that one subject"),
             _ => judge.judge_with(package.path(), &candidates, &evidence, &asked, &further),
         };
         judged.push((dataset.name().to_owned(), report));
@@ -200,14 +193,15 @@ fn name_of(dataset: &Dataset, typed: &str) -> Result<String, Failure> {
     named(Path::new(name), is_folder, typed)
 }
 
-fn uncovered(what: &str, sha256: &Digest, now: &DateTime) -> Report {
-    let check = Check::new(
-        "V3",
-        Outcome::Fail,
-        "",
-        format!("is not attested: {what}, {sha256}"),
-    );
-    Report::from_checks(vec![check], now.clone())
+fn uncovered(what: &str, sha256: &Digest, judge: &Judge<'_>) -> Report {
+    let message = format!("is not attested: {what}, {sha256}");
+    let mut checks = vec![Check::new("V3", Outcome::Fail, "", message)];
+    if judge.has_policy() {
+        let message = format!("nothing that was signed is what the data is, sha256 {sha256}");
+        let check = Check::new("L2.V.10", Outcome::Fail, "", message);
+        checks.push(check.role(Role::Consequence));
+    }
+    Report::from_checks(checks, judge.now().clone())
 }
 
 /// What is found in a dataset when it is read as the statement about it says.
@@ -341,6 +335,10 @@ impl Judged {
             report.lineage_level = lineages.min().flatten();
         }
         report.judged = judged(&datasets);
+        // Nobody signed all of it.
+        if let (Verdict::Fail, Some(judged)) = (report.verdict, &mut report.judged) {
+            judged.signers.clear();
+        }
         if let [(name, only)] = datasets.as_slice() {
             report.attestation = only.attestation.clone();
             report.subject = only.subject.clone();

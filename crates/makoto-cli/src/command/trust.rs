@@ -206,6 +206,7 @@ fn authority(
                 Vouches::Names => "say what rules shall call it with --operator-ca",
                 Vouches::Times => "say what it is called with --operator-tsa",
             },
+            AuthorityError::Key(_) => "ask the authority for a certificate of another key",
             AuthorityError::Count(_) => "give one authority in a file",
         };
         Failure::usage(format!("{}: {error}", shown(file))).hint(hint)

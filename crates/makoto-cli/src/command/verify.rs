@@ -265,10 +265,12 @@ struct Verification<'a> {
 
 impl Verification<'_> {
     fn judge(&self) -> Result<Told, Failure> {
-        let mut told = match self.as_package()? {
-            Some(judged) => Told::Package(Box::new(judged)),
-            None => Told::Data(Box::new(self.verify()?)),
+        let told = match self.as_package() {
+            Ok(Some(judged)) => Ok(Told::Package(Box::new(judged))),
+            Ok(None) => self.verify().map(|report| Told::Data(Box::new(report))),
+            Err(failure) => Err(failure),
         };
+        let mut told = told.map_err(|failure| self.judge.signs_failure(failure))?;
         self.judge.signs(told.report_mut());
         Ok(told)
     }
@@ -344,6 +346,7 @@ impl Verification<'_> {
                 .map_err(|error| {
                     let shown = self.data.to_string_lossy();
                     Failure::usage(format!("cannot read {}: {error}", Plain(&shown)))
+                        .hint("check the path; it is taken from the folder you are in")
                 })?
                 .is_dir(),
         };

@@ -484,3 +484,111 @@ fn a_policy_that_cannot_be_used_says_why_before_anything_is_read() {
         .makoto(&["verify", "data/orders.csv", "--at", "2026-01-01T00:00:00Z"])
         .ends(2, &["--policy"]);
 }
+
+#[test]
+fn what_stops_before_a_verdict_says_by_which_policy_it_was_asked() {
+    let sandbox = signed();
+    let (status, report) = sandbox.verify("data/none.csv", &BY);
+    assert_eq!(
+        (status, text(&report, "verdict")),
+        (2, "unknown"),
+        "{report}"
+    );
+    let policy = format!("sha256:{}", sandbox.sha256("trust/policy.toml"));
+    assert_eq!(text(&report, "policy.digest"), policy, "{report}");
+    let root = format!("sha256:{}", sandbox.sha256("trust/trusted_root.json"));
+    assert_eq!(text(&report, "trustedRoot.digest"), root);
+    // A policy that cannot be used is nobody's fault who attested.
+    let bad = POLICY.replace("require", "requires");
+    sandbox.write("trust/policy.toml", bad);
+    let (status, report) = sandbox.verify("data/orders.csv", &BY);
+    assert_eq!(
+        (status, text(&report, "verdict")),
+        (2, "unknown"),
+        "{report}"
+    );
+    assert!(
+        has_check(&report, "skip", &["L2.V.4", "require is missing"]),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_member_that_was_changed_fails_and_nobody_signed_the_package() {
+    let sandbox = signed();
+    sandbox.write("data/clean.csv", "id,total\n1,9.50\n");
+    attest(&sandbox, "data/clean.csv", &[]);
+    sign(&sandbox, "data/clean.csv", "collector");
+    sandbox
+        .makoto(&[
+            "pack",
+            "data/orders.csv",
+            "data/clean.csv",
+            "--output",
+            "two.zip",
+        ])
+        .ends(0, &[]);
+    let (status, report) = sandbox.verify("two.zip", &BY);
+    assert_eq!(
+        (status, text(&report, "signers.0.name")),
+        (0, COLLECTOR),
+        "{report}"
+    );
+    let python = "import zipfile\n\
+        with zipfile.ZipFile('two.zip') as package:\n\
+        \x20   all = [(info, package.read(info)) for info in package.infolist()]\n\
+        with zipfile.ZipFile('two.zip', 'w') as package:\n\
+        \x20   for info, data in all:\n\
+        \x20       package.writestr(info, data.replace(b'9.50', b'9.51') if info.filename == 'data/clean.csv' else data)\n";
+    let mut command = sandbox.program("python3");
+    let changed = crate::sandbox::finish(command.args(["-c", python]), b"");
+    assert_eq!(changed.status, 0, "{changed:?}");
+    let refused = sandbox.verify("two.zip", &BY);
+    fails(&refused, &["V3"]);
+    assert!(has_check(&refused.1, "fail", &["L2.V.10"]), "{}", refused.1);
+    assert_eq!(at(&refused.1, "signers").as_array(), Some(&[][..]));
+}
+
+#[test]
+fn a_history_that_is_not_whole_is_told_in_the_three_lines() {
+    let sandbox = signed();
+    let times = [
+        "--started",
+        "2026-11-01T08:00:00Z",
+        "--finished",
+        "2026-11-01T08:00:00Z",
+    ];
+    for (output, input) in [
+        ("data/clean.csv", "data/orders.csv"),
+        ("data/twice.csv", "data/clean.csv"),
+    ] {
+        sandbox.write(output, format!("id,total\n1,{}\n", output.len()));
+        let step = [
+            "attest",
+            "transform",
+            output,
+            "--input",
+            input,
+            "--executor",
+            COLLECTOR,
+        ];
+        let named = ["--name", "dataset:clean"];
+        sandbox
+            .makoto(&[&step[..], &times, &named].concat())
+            .ends(0, &[]);
+        sign(&sandbox, output, "collector");
+    }
+    let direct = POLICY.replace(
+        "require = \"L2\"\n",
+        "require = \"L2\"\nlineage = \"direct\"\n",
+    );
+    sandbox.write("trust/policy.toml", direct);
+    let verify = |data: &str| sandbox.makoto(&[&["verify", data][..], &BY].concat());
+    let told = "steps themselves, and the policy looks no further";
+    let ran = verify("data/twice.csv");
+    ran.ends(0, &[]);
+    assert!(ran.stdout.contains(told), "{ran:?}");
+    let ran = verify("data/clean.csv");
+    ran.ends(0, &[]);
+    assert!(!ran.stdout.contains(told), "{ran:?}");
+}

@@ -384,10 +384,10 @@ fn what_is_surely_not_meant_is_a_warning() {
             "was taken back by its owner: nothing counts that it signed from 2026-02-01",
             "\"a:b\" may match \"a:*\" of line 10 too, and they have no signer in common",
             "up to L2: nothing passes",
-            "signers is not asked at L1",
-            "signer-threshold is not asked at L1",
-            "tsa-threshold is not asked at L1",
-            "strict is not asked at L1",
+            "signers is not asked at L1, unless",
+            "signer-threshold is not asked at L1, unless",
+            "tsa-threshold is not asked at L1, unless",
+            "strict is not asked at L1, unless",
         ],
     );
     let ran = sandbox.makoto(&["policy", "check", "policy.toml"]);

@@ -118,6 +118,24 @@ fn what_is_no_authority_gets_no_trust() {
     sandbox
         .makoto(&["trust", "init"])
         .ends(2, &["nobody to trust"]);
+    for (key, options) in [
+        ("small", "-algorithm RSA -pkeyopt rsa_keygen_bits:1024"),
+        (
+            "strange",
+            "-algorithm EC -pkeyopt ec_paramgen_curve:secp256k1",
+        ),
+    ] {
+        let make = format!(
+            "openssl genpkey {options} -out {key}.key && openssl req -x509 -key {key}.key -out {key}.pem -subj /O=K/CN=K {CA}"
+        );
+        let made = crate::sandbox::finish(&mut sandbox.shell(&make), b"");
+        assert_eq!(made.status, 0, "{made:?}");
+        let init = ["trust", "init", "--ca", &format!("{key}.pem")];
+        sandbox
+            .makoto(&init)
+            .ends(2, &["key that is not accepted", "hint:"]);
+        assert!(!sandbox.exists("trusted_root.json"));
+    }
     let expired = "openssl req -x509 -key ca.key -out old.pem -subj /O=Old/CN=Old -not_before 20200101000000Z -not_after 20210101000000Z";
     let made = crate::sandbox::finish(&mut sandbox.shell(&format!("{expired} {CA}")), b"");
     if made.status == 0 {
@@ -380,5 +398,10 @@ fn terms_that_do_nothing_are_told() {
     );
     let ran = check("certificate-time = true\nshort-lived = [\"acme\"]");
     assert_eq!(ran.status, 0, "{ran:?}");
-    assert!(!ran.stdout.contains("short-lived"), "{ran:?}");
+    assert!(!ran.stdout.contains("does nothing"), "{ran:?}");
+    let ran = check("certificate-time = true\nshort-lived = [\"acme\"]\ntsa-threshold = 2");
+    assert!(
+        ran.stdout.contains("no second timestamp authority"),
+        "{ran:?}"
+    );
 }

@@ -302,5 +302,5 @@ fn a_reference_with_a_digest_is_looked_for_here_first_and_checked_wherever_it_li
         &path,
         Ware::Bytes(sandbox.read("copy/orders.csv.attestation")),
     );
-    unknown(&verify(&sandbox), &["L2.V.8", "is not sha256:"]);
+    fails(&verify(&sandbox), &["L2.V.8", "is another than sha256:"]);
 }

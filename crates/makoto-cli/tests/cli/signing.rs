@@ -424,8 +424,38 @@ fn a_certificate_that_no_verifier_accepts_is_refused_without_a_root_too() {
         format!("{leaf}{}", sandbox.read_text("own.pem")),
     );
     attest("mixed.pem").ends(2, &["mixed.pem", "issued by none"]);
+    // Issued by SHA-1, which the leaf alone says.
+    let issue = "x509 -req -in signer.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -sha1 -extfile signer.ext -out old.pem";
+    let issue: Vec<_> = issue.split(' ').collect();
+    workshop.openssl(&issue);
+    sandbox.write("old.pem", workshop.read("old.pem"));
+    attest("old.pem").ends(2, &["old.pem", "signature that is not accepted"]);
     assert!(!sandbox.exists("orders.csv.attestation"));
     attest("chain.pem").ends(0, &[]);
+}
+
+#[test]
+fn what_a_verifier_will_ask_for_is_asked_for_whenever_it_is_signed() {
+    let sandbox = signers();
+    sandbox.attest("orders.csv", &[]).ends(0, &[]);
+    sandbox.write("clean.csv", ORDERS);
+    let step = ["attest", "transform", "clean.csv", "--input", "orders.csv"];
+    let by = ["--executor", COLLECTOR];
+    let attest = |more: &[&str]| sandbox.makoto(&[&step[..], &by, &SIGNER, more].concat());
+    attest(&[]).ends(1, &["L2.P.7", "startedOn", "--level L1"]);
+    assert!(!sandbox.exists("clean.csv.attestation"));
+    let at = "2026-11-01T08:00:00Z";
+    let times = ["--started", at, "--finished", at];
+    attest(&times).ends(0, &[]);
+    // The same of a statement that is there already.
+    sandbox
+        .makoto(&[&step[..], &by, &["--out", "bare.json"]].concat())
+        .ends(0, &[]);
+    let sign = ["sign", "bare.json", "--out", "signed.json"];
+    let sign = |more: &[&str]| sandbox.makoto(&[&sign[..], &SIGNER, more].concat());
+    sign(&[]).ends(1, &["L2.P.7", "nothing was written"]);
+    assert!(!sandbox.exists("signed.json"));
+    sign(&["--level", "L1"]).ends(0, &[]);
 }
 
 #[test]

@@ -92,3 +92,15 @@ fn attack_2_line_ends_are_added_changed_or_everything_is_cut() {
     };
     not_empty.fails(&["V3", "L2.V.10"]);
 }
+
+#[test]
+fn another_name_than_was_asked_for_is_no_other_data() {
+    let case = |name| Case {
+        name: Some(name),
+        ..Case::default()
+    };
+    let report = case("dataset:sales_fr").fails(&["V2"]);
+    let mut failed = report.with_outcome(Outcome::Fail);
+    assert!(failed.all(|check| check.id != "L2.V.10" && check.id != "V3"));
+    case("dataset:sales").passes();
+}

@@ -340,3 +340,26 @@ fn a_lineage_that_the_policy_cuts_off_passes_and_is_not_complete() {
         assert_eq!(json.get("lineageComplete"), Some(&false.into()), "{terms}");
     }
 }
+
+#[test]
+fn a_rule_for_l1_looks_at_inputs_where_it_says_so() {
+    let case = |lineage: &str, found: Vec<Vec<u8>>| Case {
+        policy: rules(&format!("lineage = \"{lineage}\"")).replace("\"L2\"", "\"L1\""),
+        ..case(vec![good_input()], found)
+    };
+    let verdict = |case: Case<'_>| case.report().verdict;
+    let bare = bytes(&origin("dataset:sales", DATA));
+    for lineage in ["direct", "full"] {
+        case(lineage, vec![good().to_vec()]).passes();
+        assert_eq!(verdict(case(lineage, Vec::new())), Verdict::Unknown);
+        case(lineage, vec![bare.clone()]).fails(&["L2.V.8"]);
+        // Of what nobody signed, the inputs are a word too.
+        let unsigned = transform("dataset:sales_clean", CLEAN, vec![good_input()]);
+        let unsigned = Case {
+            attestations: bytes(&unsigned),
+            ..case(lineage, vec![good().to_vec()])
+        };
+        assert_eq!(verdict(unsigned), Verdict::Unknown);
+    }
+    assert_eq!(verdict(case("none", Vec::new())), Verdict::Pass);
+}

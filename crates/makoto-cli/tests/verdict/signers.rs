@@ -4,7 +4,7 @@ use makoto::report::Outcome;
 
 use crate::openssl::{AUTHORITY, LONG, SIGNER};
 use crate::world::{
-    By, COLLECTOR_RULE, Case, DATA, SIGNED, bundle, bytes, in_workshop, key, origin, policy,
+    By, COLLECTOR_RULE, Case, DATA, SIGNED, bundle, bytes, good, in_workshop, key, origin, policy,
     public, signed, stamped, unstamped,
 };
 
@@ -489,4 +489,68 @@ fn one_of_several_signers_is_who_did_it_and_the_others_approve() {
     };
     case(&[two.clone(), one.clone()], 2).passes();
     case(&[two], 1).fails(&["L2.V.5"]);
+}
+
+/// A rule for everything that says nothing of signers, before the one for sales.
+fn with_floor(floor: &str) -> String {
+    let rule = format!("[[dataset]]\nname = \"**\"\nrequire = \"L1\"\n{floor}\n[[dataset]]\n");
+    crate::world::good_policy().replacen("[[dataset]]\n", &rule, 1)
+}
+
+#[test]
+fn a_rule_for_l1_leaves_who_signs_to_the_others_and_asks_for_the_rest() {
+    let case = |floor: &str| Case {
+        policy: with_floor(floor),
+        ..Case::default()
+    };
+    case("").passes();
+    case("max-age = \"365d\"").passes();
+    case("max-age = \"1h\"").fails(&["L2.V.7"]);
+    case("sources = [\"https://erp.acme.example/*\"]").passes();
+    case("sources = [\"https://other.example/*\"]").fails(&["L2.V.4"]);
+    // Who says that nobody may sign means it.
+    case("signers = []").fails(&["L2.V.4"]);
+    case("signers = [{ uri = \"https://acme.example/collectors/2\", ca = \"acme\" }]")
+        .fails(&["L2.V.4"]);
+}
+
+#[test]
+fn a_rule_for_l1_alone_makes_nobody_a_signer() {
+    let text = crate::world::good_policy();
+    let signers = format!("signers = [{COLLECTOR_RULE}]");
+    let case = |level| Case {
+        policy: text.replace("\"L2\"", "\"L1\"").replace(&signers, ""),
+        level,
+        ..Case::default()
+    };
+    let report = case(None).report();
+    assert_eq!(report.level, Some(makoto::report::Level::L1));
+    assert!(report.judged.expect("a policy").signers.is_empty());
+    case(Some(makoto::report::Level::L2)).fails(&["L2.V.4"]);
+}
+
+#[test]
+fn what_is_wrong_with_the_second_signature_is_told_where_two_are_needed() {
+    let statement = bytes(&origin("dataset:sales", DATA));
+    let case = |second: &makoto::envelope::Envelope| {
+        let lines = [good().to_vec(), bundle(second)];
+        Case {
+            policy: policy(
+                &format!(
+                    "{COLLECTOR_RULE}, {{ uri = \"https://acme.example/collectors/2\", ca = \"acme\" }}"
+                ),
+                "signer-threshold = 2",
+            ),
+            attestations: lines.join(&b'\n'),
+            ..Case::default()
+        }
+    };
+    case(&stamped(
+        &statement,
+        By::Certificate("other"),
+        "tsa",
+        SIGNED,
+    ))
+    .passes();
+    case(&unstamped(&statement, By::Certificate("other"))).fails(&["L2.V.4", "L2.P.6", "L2.V.6"]);
 }

@@ -487,3 +487,46 @@ fn a_short_lived_certificate_is_a_time_only_where_the_policy_says_so() {
     case("brief", marked, "").fails(&["L2.V.6"]);
     case("briefer", marked, on).fails(&["L2.V.6"]);
 }
+
+#[test]
+fn attack_90_a_certificate_is_no_second_operator_whatever_is_taken_away() {
+    in_workshop(|workshop| {
+        let validity = ("20260601080000Z", "20260601081000Z");
+        workshop.issue("brief-two", "P-256", "ca", crate::openssl::SIGNER, validity);
+    });
+    let by = By::Certificate("brief-two");
+    let statement = bytes(&origin("dataset:sales", DATA));
+    let case = |attestations: Vec<u8>, threshold: usize| {
+        let terms = format!("certificate-time = true\ntsa-threshold = {threshold}");
+        let head = "version = 1\nshort-lived = [\"acme\"]\n";
+        Case {
+            policy: policy(COLLECTOR_RULE, &terms).replace("version = 1\n", head),
+            attestations,
+            ..Case::default()
+        }
+    };
+    let none = bundle(&unstamped(&statement, by));
+    let one = bundle(&with_tokens(by, &[("tsa", SIGNED)]));
+    let two = bundle(&with_tokens(by, &[("tsa", SIGNED), ("tsa2", SIGNED)]));
+    case(two, 2).passes();
+    case(one, 2).fails(&["L2.V.6"]);
+    case(none.clone(), 2).fails(&["L2.P.6", "L2.V.6"]);
+    case(none, 1).passes();
+}
+
+#[test]
+fn attack_32_whoever_saw_it_first_saw_it_before_it_happened() {
+    // Collected at 08:00; the skew is 5 minutes.
+    let case = |first: &str, threshold: usize| {
+        let tokens = [("tsa", first), ("tsa2", SIGNED)];
+        Case {
+            policy: policy(COLLECTOR_RULE, &format!("tsa-threshold = {threshold}")),
+            attestations: bundle(&with_tokens(By::Certificate("collector"), &tokens)),
+            ..Case::default()
+        }
+    };
+    for threshold in [1, 2] {
+        case("2026-06-01T07:55:00Z", threshold).passes();
+        case("2026-06-01T07:54:59Z", threshold).fails(&["L2.V.6"]);
+    }
+}

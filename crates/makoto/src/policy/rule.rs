@@ -29,7 +29,7 @@ pub struct Rule {
     require: Level,
     lineage: LineageRule,
     depth: Option<usize>,
-    signers: Vec<SignerRule>,
+    signers: Option<Vec<SignerRule>>,
     signer_threshold: usize,
     sources: Option<Vec<SourcePattern>>,
     max_age: Option<Seconds>,
@@ -82,7 +82,13 @@ impl Rule {
 
     /// Who may sign. Nobody else may; with none, nothing signed by anybody passes.
     pub fn signers(&self) -> &[SignerRule] {
-        &self.signers
+        self.signers.as_deref().unwrap_or_default()
+    }
+
+    /// Whether it says who may sign, if only that nobody may. A rule for L1 need not: then it asks for
+    /// nobody's signature.
+    pub fn says_who_signs(&self) -> bool {
+        self.signers.is_some()
     }
 
     /// How many distinct signers are needed.
@@ -154,10 +160,8 @@ impl Rule {
             depth: entry.depth.map(|depth| depth.0 as usize),
             signers: entry
                 .signers
-                .iter()
-                .flatten()
-                .filter_map(SignerRule::of)
-                .collect(),
+                .as_ref()
+                .map(|all| all.iter().filter_map(SignerRule::of).collect()),
             signer_threshold: count(entry.signer_threshold, file.signer_threshold),
             sources: entry.sources.as_ref().map(|all| all.as_slice().to_vec()),
             max_age: entry.max_age.or(file.max_age),
@@ -195,7 +199,7 @@ impl Rule {
         }
         let place = at.field("signers");
         let mut keys = Vec::new();
-        for (index, signer) in self.signers.iter().enumerate() {
+        for (index, signer) in self.signers().iter().enumerate() {
             match signer {
                 SignerRule::KeySet(name) if !sets.iter().any(|set| set.name == *name) => {
                     let message = format!("{name:?} is the name of no key set in [[keysets]]");
@@ -206,7 +210,7 @@ impl Rule {
             }
         }
         let only_keys = self
-            .signers
+            .signers()
             .iter()
             .all(|one| matches!(one, SignerRule::Key(_)));
         if only_keys && !keys.is_empty() && keys.len() < self.signer_threshold {

@@ -11,7 +11,7 @@ use super::trust::Trust;
 use super::verified::{Authentication, VerifiedAttestation, VerifiedSigner};
 use super::{Asked, compare, form_of, lineage_not_walked, nothing, report};
 use crate::datetime::DateTime;
-use crate::policy::LineageRule;
+use crate::policy::{LineageRule, Rule};
 use crate::predicate::Predicate;
 use crate::report::{Basis, Check, Judged, Level, Outcome, Report, ReportSigner, Role, Verdict};
 
@@ -76,9 +76,11 @@ impl Trust {
         match (needed, scope) {
             // The rules are content with less; what is missing for more is still told.
             (Level::L1, Some(_)) => {
-                findings.checks.extend(signed.map(as_warning));
                 let claims = rules.map(|rules| self.claims(chosen, &rules, &now));
-                findings.checks.extend(claims.into_iter().flatten());
+                let claims = claims.unwrap_or_default();
+                let signed = signed.filter(|check| !claims.contains(check));
+                findings.checks.extend(signed.map(as_warning));
+                findings.checks.extend(claims);
             }
             _ => findings.checks.extend(signed),
         }
@@ -95,7 +97,7 @@ impl Trust {
         };
         let before = findings.checks.len();
         compare(&mut findings, chosen, evidence, asked, basis);
-        let failed = |check: &Check| check.outcome == Outcome::Fail;
+        let failed = |check: &Check| check.id == "V3" && check.outcome == Outcome::Fail;
         let data_differs = findings.checks[before..].iter().any(failed);
         findings
             .checks
@@ -113,7 +115,7 @@ impl Trust {
                 let inputs = Inputs::of(verified, hosts, self, attestations, &now, &mut effort);
                 judgement.of_inputs(inputs, scope, needed);
             }
-            _ => judgement.of_unsigned(chosen),
+            _ => judgement.of_unsigned(chosen, scope),
         }
         if needed > Level::L2 {
             let message = format!("{needed} is not verified by this version, L2 is the highest");
@@ -150,33 +152,21 @@ impl Trust {
         Scope::of(self.policy(), named, subject.name.as_str()).ok()
     }
 
-    /// What rules that are content with L1 ask of the word of a statement: its source, its age.
+    /// What rules that are content with L1 ask of the word of a statement.
     fn claims(&self, chosen: &Chosen<'_>, rules: &Scope<'_>, now: &DateTime) -> Vec<Check> {
-        let mut checks = Vec::new();
         let Some(statement) = &chosen.candidate.statement else {
-            return checks;
+            return Vec::new();
         };
-        for rule in rules.rules() {
+        let claims = |rule: &&Rule| {
             let question = Question {
                 trust: self,
                 rule,
                 statement,
                 now,
             };
-            checks.extend(question.source());
-            if rule.max_age().is_none() {
-                continue;
-            }
-            checks.push(match statement.claimed_time() {
-                Some(claimed) => question.age(claimed),
-                None => {
-                    let message = "the statement does not say when it was done, and the rule has a \
-                                   max-age";
-                    Check::new("L2.V.7", Outcome::Fail, "", message)
-                }
-            });
-        }
-        checks
+            question.claims()
+        };
+        rules.rules().iter().flat_map(claims).collect()
     }
 }
 
@@ -192,7 +182,8 @@ impl Judgement {
     /// A verified statement about this data has the level that its direct inputs allow.
     fn of_inputs(&mut self, inputs: Inputs, scope: &ScopeFacts, needed: Level) {
         let holds = !inputs.failed && !inputs.not_told;
-        let is_needed = needed > Level::L1;
+        // A rule for L1 looks at no inputs, unless it says that it does.
+        let is_needed = needed > Level::L1 || scope.lineage != LineageRule::None;
         let mut told = inputs.told.into_checks("L2.V.8");
         if scope.strict && is_needed {
             let findings = told.iter_mut();
@@ -236,10 +227,12 @@ impl Judgement {
         }
     }
 
-    /// A statement that is not verified is its producer's word.
-    fn of_unsigned(&mut self, chosen: &Chosen<'_>) {
+    /// A statement that is not verified is its producer's word, and so are its inputs.
+    fn of_unsigned(&mut self, chosen: &Chosen<'_>, scope: Option<&ScopeFacts>) {
         let statement = chosen.candidate.statement.as_ref();
         let not_walked = statement.and_then(lineage_not_walked);
+        let is_needed = scope.is_some_and(|scope| scope.lineage != LineageRule::None);
+        self.not_told |= is_needed && not_walked.is_some();
         self.lineage_level = not_walked.is_none().then_some(Level::L1);
         self.checks.extend(not_walked);
     }

@@ -185,9 +185,11 @@ fn find(
             " refers to {reference:?}, which holds no digest, and is not followed unless the policy \
              allows its host (ref-hosts)"
         ))),
-        (Some(id), Some(found)) if !found.iter().any(|one| one.id == id) => Err(not_told(format!(
-            ": what lies at {reference:?} is not sha256:{id}"
-        ))),
+        (Some(id), Some(found)) if !found.iter().any(|one| one.id == id) => {
+            let message =
+                format!("input {name:?}: what lies at {reference:?} is another than sha256:{id}");
+            Err(Found::Contradicts("L2.V.8", message))
+        }
         (Some(id), Some(found)) => Place::of(id, found, None, name),
         (None, Some(found)) => {
             let mut ids = found.iter().map(|one| one.id);

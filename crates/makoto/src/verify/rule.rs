@@ -100,27 +100,51 @@ impl Question<'_> {
         let failed = |check: &Check| check.outcome == Outcome::Fail;
         if answer.signers.len() >= needed {
             answer.holds = !answer.checks.iter().any(failed);
-        } else if answer.signers.is_empty() {
+        } else {
+            if !answer.signers.is_empty() {
+                let message = format!(
+                    "{} distinct signer(s) that the rule for {:?} allows, needed {needed}",
+                    answer.signers.len(),
+                    self.rule.name().as_str()
+                );
+                answer.checks.push(check("L2.V.4", Outcome::Fail, message));
+            }
             // The signature that came nearest says what is missing.
             let nearest = bad.into_iter().min_by_key(Found::failures);
-            answer
-                .checks
-                .extend(nearest.map(|found| found.checks).unwrap_or_default());
-        } else {
-            let message = format!(
-                "{} distinct signer(s) that the rule for {:?} allows, needed {needed}",
-                answer.signers.len(),
-                self.rule.name().as_str()
-            );
-            answer
-                .checks
-                .push(Check::new("L2.V.4", Outcome::Fail, "signatures", message));
+            let nearest = nearest.map(|found| found.checks).unwrap_or_default();
+            answer.checks.extend(nearest);
         }
         if let Some(check) = self.source() {
             answer.holds &= check.outcome != Outcome::Fail;
             answer.checks.push(check);
         }
         answer
+    }
+
+    /// Asks the rule for nothing but what the statement claims.
+    pub(super) fn answer_by_claims(&self) -> Answer {
+        let checks = self.claims();
+        Answer {
+            signers: Vec::new(),
+            holds: !checks.iter().any(|check| check.outcome == Outcome::Fail),
+            checks,
+        }
+    }
+
+    /// What the rule asks of the word of a statement: its source, its age.
+    pub(super) fn claims(&self) -> Vec<Check> {
+        let mut checks: Vec<_> = self.source().into_iter().collect();
+        if self.rule.max_age().is_some() {
+            checks.push(match self.statement.claimed_time() {
+                Some(claimed) => self.age(claimed),
+                None => {
+                    let message = "the statement does not say when it was done, and the rule has a \
+                                   max-age";
+                    Check::new("L2.V.7", Outcome::Fail, "", message)
+                }
+            });
+        }
+        checks
     }
 
     fn look_at(&self, signatory: &Signatory) -> Found {

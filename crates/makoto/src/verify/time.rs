@@ -28,7 +28,9 @@ impl Question<'_> {
                 authority: time.authority().to_owned(),
             });
         }
-        if !signatory.timestamps.is_empty() || !self.rule.certificate_time() {
+        // A certificate is nobody's second word, and who takes away the tokens gains nothing.
+        let may_be_certificate = self.rule.certificate_time() && needed == 1;
+        if !signatory.timestamps.is_empty() || !may_be_certificate {
             return None;
         }
         let (from, to) = signatory.validity()?;
@@ -120,9 +122,12 @@ impl Question<'_> {
             return;
         };
         let delay = seconds_between(claimed, latest);
-        if -delay > skew {
+        // Whoever saw it first, though others are needed as well, saw it too early.
+        let seen = self.times_of(signatory);
+        let seen = seen.first().map_or(latest, |first| first.time());
+        if seconds_between(seen, claimed) > skew {
             let message = format!(
-                "the statement says {claimed}, but was signed by {latest}: before it happened, by more \
+                "the statement says {claimed}, but was signed by {seen}: before it happened, by more \
                  than the {} that clocks may differ",
                 self.rule.clock_skew()
             );
