@@ -363,3 +363,13 @@ fn a_rule_for_l1_looks_at_inputs_where_it_says_so() {
     }
     assert_eq!(verdict(case("none", Vec::new())), Verdict::Pass);
 }
+
+#[test]
+fn what_a_rule_for_l1_asks_is_asked_of_inputs_too() {
+    let case = |source: &str| Case {
+        policy: crate::signers::with_floor(&format!("sources = [\"{source}\"]")),
+        ..good_case()
+    };
+    case("https://erp.acme.example/*").passes();
+    case("https://other.example/*").fails(&["L2.V.8"]);
+}

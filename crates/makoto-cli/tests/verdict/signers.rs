@@ -492,7 +492,7 @@ fn one_of_several_signers_is_who_did_it_and_the_others_approve() {
 }
 
 /// A rule for everything that says nothing of signers, before the one for sales.
-fn with_floor(floor: &str) -> String {
+pub(crate) fn with_floor(floor: &str) -> String {
     let rule = format!("[[dataset]]\nname = \"**\"\nrequire = \"L1\"\n{floor}\n[[dataset]]\n");
     crate::world::good_policy().replacen("[[dataset]]\n", &rule, 1)
 }
