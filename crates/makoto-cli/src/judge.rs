@@ -3,16 +3,14 @@
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use clap::Args;
 use makoto::attestation::Attestation;
 use makoto::datetime::DateTime;
 use makoto::digest::Digest;
-use makoto::limits::Limits;
 use makoto::report::{Judged, Report};
 use makoto::verify::{Asked, Attestations, Candidates, Evidence, Trust, verify};
-use makoto_client::reference;
+use makoto_client::reference::References;
 use makoto_data::{Catalog, PackageTrust};
 
 use crate::catalog::{CatalogArgs, folder_of};
@@ -53,7 +51,7 @@ fn typed_digest(text: &str) -> Result<Digest, String> {
 pub(crate) struct Judge<'a> {
     court: Option<Court>,
     now: DateTime,
-    /// Where attestations of inputs are looked for.
+    /// Where attestations of inputs are looked for. Without any, nobody is asked for one either.
     places: Option<&'a CatalogArgs>,
     /// What was found there, by the folder of the data.
     catalogs: Mutex<HashMap<PathBuf, Arc<Catalog>>>,
@@ -193,7 +191,7 @@ impl<'a> Judge<'a> {
             judge: self,
             path,
             further,
-            left: Duration::from_secs(Limits::DEFAULT.reference_seconds),
+            references: self.places.map(|_| References::default()),
         };
         let now = self.now.clone();
         court
@@ -328,8 +326,8 @@ struct Inputs<'a> {
     path: &'a Path,
     /// Those that came along.
     further: &'a [Attestation],
-    /// What is left of the time for fetching.
-    left: Duration,
+    /// Those that lie elsewhere, where anybody may be asked.
+    references: Option<References>,
 }
 
 impl Attestations for Inputs<'_> {
@@ -354,13 +352,10 @@ impl Attestations for Inputs<'_> {
         reference: &str,
         hosts: &[String],
     ) -> Result<Option<Vec<Attestation>>, String> {
-        let begun = Instant::now();
-        let fetched = reference::fetch(reference, hosts, self.left);
-        self.left = self.left.saturating_sub(begun.elapsed());
-        let fetched = fetched.map_err(|error| error.to_string())?;
-        let parsed = fetched
-            .map(|bytes| Attestation::parse_file(&bytes))
-            .transpose();
-        parsed.map_err(|error| error.to_string())
+        let Some(references) = &mut self.references else {
+            return Ok(None);
+        };
+        let followed = references.follow(reference, hosts);
+        followed.map_err(|error| error.to_string())
     }
 }

@@ -45,12 +45,13 @@ impl Address {
         &self.0
     }
 
-    /// Whether it is at `host`, written as `name` for the port 443, else as `name:port`.
+    /// Whether it is at `host`: `name` for `https` at port 443, else `name:port`.
     pub(crate) fn is_at(&self, host: &str) -> bool {
-        const USUAL: &str = "443";
-        let (name, port) = host.rsplit_once(':').unwrap_or((host, USUAL));
-        let own = self.0.port_or_known_default();
-        self.0.host_str() == Some(name) && own.is_some_and(|own| port.parse() == Ok(own))
+        let own = (self.0.host_str(), self.0.port_or_known_default());
+        match host.rsplit_once(':') {
+            Some((name, port)) => own == (Some(name), port.parse().ok()),
+            None => own == (Some(host), Some(443)) && self.0.scheme() == "https",
+        }
     }
 }
 
@@ -120,6 +121,7 @@ mod tests {
         }
         for (url, host) in [
             ("http://registry.example/a", "registry.example"),
+            ("http://registry.example:443/a", "registry.example"),
             ("https://registry.example:8443/a", "registry.example"),
             ("https://registry.example/a", "registry.example:8443"),
             (

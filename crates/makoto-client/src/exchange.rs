@@ -1,4 +1,4 @@
-//! One question to one address, and its whole answer.
+//! Questions to addresses, and their whole answers.
 
 use std::error::Error as _;
 use std::fmt;
@@ -8,6 +8,7 @@ use makoto::limits::Limits;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use tokio::runtime::Runtime;
 
 /// What is spent on an answer, and what it must be.
 pub(crate) struct Bounds {
@@ -23,7 +24,7 @@ pub(crate) struct Bounds {
 #[derive(Debug)]
 pub struct ExchangeError {
     /// Whom was asked, as it is shown.
-    peer: String,
+    pub(crate) peer: String,
     /// What went wrong.
     pub fault: Fault,
 }
@@ -54,42 +55,64 @@ pub enum Fault {
     TooLarge(usize),
 }
 
-/// Sends what `question` makes of a client to `peer`, as it is called in errors.
-///
-/// # Errors
-/// [`ExchangeError`]; redirects are not followed.
-pub(crate) fn exchange(
-    peer: String,
-    bounds: &Bounds,
-    question: impl FnOnce(&Client) -> RequestBuilder,
-) -> Result<Vec<u8>, ExchangeError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let asked = match runtime {
-        Ok(runtime) => runtime.block_on(bounds.ask(question)),
-        Err(error) => Err(Fault::Unprepared(error.to_string())),
-    };
-    asked.map_err(|fault| ExchangeError { peer, fault })
+/// Asks others, one question after the other, and keeps their connections open.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    client: Client,
+    /// Taken when it is over: whoever looks up a name and gets no answer is not waited for.
+    runtime: Option<Runtime>,
 }
 
-impl Bounds {
-    async fn ask(
-        &self,
-        question: impl FnOnce(&Client) -> RequestBuilder,
-    ) -> Result<Vec<u8>, Fault> {
+impl Exchange {
+    /// Prepares to ask.
+    ///
+    /// # Errors
+    /// [`Fault::Unprepared`].
+    pub(crate) fn prepare() -> Result<Self, Fault> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
         let client = Client::builder()
             .redirect(Policy::none())
             .connect_timeout(Duration::from_secs(Limits::DEFAULT.connect_seconds))
-            .timeout(self.deadline)
-            .build()
-            .map_err(|error| Fault::Unprepared(innermost(&error)))?;
-        let asked = question(&client).send().await;
-        let response = asked.map_err(|error| self.failed(&error))?;
-        self.check_head(&response)?;
-        self.read(response).await
+            .build();
+        Ok(Self {
+            client: client.map_err(|error| Fault::Unprepared(innermost(&error)))?,
+            runtime: Some(runtime.map_err(|error| Fault::Unprepared(error.to_string()))?),
+        })
     }
 
+    /// Sends what `question` makes of a client, and reads the whole answer.
+    ///
+    /// # Errors
+    /// [`Fault`]; redirects are not followed.
+    pub(crate) fn ask(
+        &self,
+        bounds: &Bounds,
+        question: impl FnOnce(&Client) -> RequestBuilder,
+    ) -> Result<Vec<u8>, Fault> {
+        let Some(runtime) = &self.runtime else {
+            return Err(Fault::Unprepared("it is over".to_owned()));
+        };
+        let question = question(&self.client).timeout(bounds.deadline);
+        runtime.block_on(async {
+            let asked = question.send().await;
+            let response = asked.map_err(|error| bounds.failed(&error))?;
+            bounds.check_head(&response)?;
+            bounds.read(response).await
+        })
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Bounds {
     fn check_head(&self, response: &Response) -> Result<(), Fault> {
         let status = response.status();
         if status.is_redirection() {
@@ -132,6 +155,8 @@ impl Bounds {
     fn failed(&self, error: &reqwest::Error) -> Fault {
         let why = innermost(error);
         match () {
+            // Connecting has a time of its own, which is shorter.
+            () if error.is_timeout() && error.is_connect() => Fault::Unreachable(why),
             () if error.is_timeout() => Fault::TimedOut(self.deadline),
             () if error.is_connect() => Fault::Unreachable(why),
             () => Fault::BrokenOff(why),

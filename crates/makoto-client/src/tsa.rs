@@ -9,7 +9,7 @@ use makoto::trusted_root::TrustedRoot;
 use reqwest::header::CONTENT_TYPE;
 
 use crate::address::{Address, AddressError};
-use crate::exchange::{Bounds, ExchangeError, exchange};
+use crate::exchange::{Bounds, Exchange, ExchangeError};
 
 const QUERY: &str = "application/timestamp-query";
 const REPLY: &str = "application/timestamp-reply";
@@ -84,10 +84,15 @@ impl Tsa {
             bytes: limits.timestamp_bytes,
             media_type: Some(REPLY),
         };
-        let peer = format!("the timestamp authority {}", self.address);
-        let response = exchange(peer, &bounds, |client| {
-            let url = self.address.url().clone();
-            client.post(url).header(CONTENT_TYPE, QUERY).body(query)
+        let url = self.address.url().clone();
+        let asked = Exchange::prepare().and_then(|exchange| {
+            exchange.ask(&bounds, |client| {
+                client.post(url).header(CONTENT_TYPE, QUERY).body(query)
+            })
+        });
+        let response = asked.map_err(|fault| ExchangeError {
+            peer: format!("the timestamp authority {}", self.address),
+            fault,
         })?;
         let token = match trust {
             Trust::Root(root) => request

@@ -89,6 +89,13 @@ impl Attestation {
         Some(envelope.unverified_signatures.len())
     }
 
+    /// How many values of JSON it keeps: of the statement, and of the log entries around it.
+    pub fn values(&self) -> usize {
+        let envelope = self.envelope.iter();
+        let entries = envelope.flat_map(|envelope| &envelope.unverified_log_entries);
+        self.statement.count() + entries.map(Json::count).sum::<usize>()
+    }
+
     /// Reads an attestation file: one document, or several as JSON Lines.
     ///
     /// # Errors
@@ -181,7 +188,7 @@ impl Attestation {
                     line: index + 1,
                     error: Box::new(error),
                 })?;
-                values += attestation.statement.count();
+                values += attestation.values();
                 if values > most {
                     return Err(AttestationError::TooMany(most));
                 }
@@ -284,5 +291,17 @@ mod tests {
             Err(AttestationError::Line { line: 2, .. })
         ));
         assert!(Attestation::parse(two.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn log_entries_count_towards_the_values_of_a_file() {
+        let empty = "[],".repeat(900_000);
+        let line = format!(
+            r#"{{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{{"tlogEntries":[[{empty}[]]]}},"dsseEnvelope":{{"payloadType":"application/vnd.in-toto+json","payload":"eyJhIjoiw7wifQ==","signatures":[{{"sig":"AA=="}}]}}}}"#
+        );
+        let lines =
+            |count: usize| Attestation::parse_file([&*line].repeat(count).join("\n").as_bytes());
+        assert_eq!(lines(2).expect("good").len(), 2);
+        assert!(matches!(lines(5), Err(AttestationError::TooMany(_))));
     }
 }

@@ -1,6 +1,6 @@
 //! Judging a package: every dataset in it, by the statement that came with it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use makoto::attestation::Attestation;
@@ -93,10 +93,12 @@ pub(crate) fn judge_open(
         // Nobody asks for them then.
         false => (Vec::new(), Vec::new()),
     };
-    let candidates = Candidates::read(attestations.clone());
+    let subjects = subjects_of(&attestations);
+    let candidates = Candidates::read(attestations);
     let bar = Bar::reading(package.path());
     let progress = |bytes| bar.add(bytes);
     let mut judged = Vec::new();
+    let mut told = HashSet::new();
     let mut members_of: HashMap<Digest, usize> = HashMap::new();
     for dataset in datasets {
         let name = match asked.name.map(|name| name_of(&dataset, name)) {
@@ -113,16 +115,14 @@ pub(crate) fn judge_open(
         let sha256 = evidence.sha256();
         let members = members_of.entry(sha256).or_default();
         *members += 1;
-        let subjects = attestations
-            .iter()
-            .map(|one| one.subjects().filter(|d| *d == sha256).count());
-        let subjects = subjects.max().unwrap_or_default();
+        let subjects = subjects.get(&sha256).copied().unwrap_or_default();
         let uncovered = |what| uncovered(what, &sha256, judge);
-        let report = match subjects {
+        let mut report = match subjects {
             0 => uncovered("no subject of ATTESTATION.json has its sha256"),
             few if few < *members => uncovered("another member has the bytes of that one subject"),
             _ => judge.judge_with(package.path(), &candidates, &evidence, &asked, &further),
         };
+        tell_once(&mut report, &mut told);
         judged.push((dataset.name().to_owned(), report));
     }
     strange.extend(trust.map(|trust| brought_along(&trust, package.path(), judge)));
@@ -132,6 +132,39 @@ pub(crate) fn judge_open(
         false => package.further().len(),
     };
     Ok(Ok(Judged::of(judged, unread, strange, now)))
+}
+
+/// How many subjects of one statement have each digest, of the statement with the most.
+fn subjects_of(attestations: &[Attestation]) -> HashMap<Digest, usize> {
+    let mut most = HashMap::new();
+    for attestation in attestations {
+        let mut own: HashMap<Digest, usize> = HashMap::new();
+        for digest in attestation.subjects() {
+            *own.entry(digest).or_default() += 1;
+        }
+        for (digest, count) in own {
+            let known = most.entry(digest).or_default();
+            *known = count.max(*known);
+        }
+    }
+    most
+}
+
+/// Leaves out warnings that were told of an earlier dataset in the same words, and failures but for a
+/// few: they are about the statement that both have in common, and there may be very many.
+fn tell_once(report: &mut Report, told: &mut HashSet<(String, String)>) {
+    const FAILURES_AGAIN: usize = 10;
+    let mut failures = 0;
+    report.checks.retain(|check| match check.outcome {
+        Outcome::Pass | Outcome::Skip => true,
+        Outcome::Warn | Outcome::Fail => {
+            let is_new = told.insert((check.path.clone(), check.message.clone()));
+            let is_failure = check.outcome == Outcome::Fail;
+            failures += usize::from(is_failure && !is_new);
+            is_new || is_failure && failures <= FAILURES_AGAIN
+        }
+    });
+    report.checks.shrink_to_fit();
 }
 
 /// The further statements of a package, and the members beside them that are none. These decide
@@ -148,7 +181,7 @@ fn further(package: &Package) -> Result<(Vec<Attestation>, Vec<Check>), PackageE
         values += read
             .iter()
             .flatten()
-            .map(|one| one.statement.count())
+            .map(Attestation::values)
             .sum::<usize>();
         if bytes > limits.sidecar_bytes || values > limits.sidecar_values {
             let what = "has more further statements than an attestation file may hold";

@@ -271,3 +271,45 @@ fn what_inflates_without_end_cannot_be_told() {
     sandbox.write("huge.zip", zip(&[huge, members[1].clone()]));
     assert_eq!(sandbox.verify("huge.zip", &[]).0, 2);
 }
+
+#[test]
+fn a_statement_about_very_many_datasets_is_told_of_once() {
+    let sandbox = Sandbox::new();
+    let data = |index: usize| format!("{index}\n").into_bytes();
+    let count = 1_500;
+    let subject = |index: usize| {
+        let digest = makoto::digest::Digest::of(&data(index));
+        format!("{{\"digest\":{{\"sha256\":\"{digest}\"}},\"name\":\"dataset:d{index}\"}}")
+    };
+    let subjects: Vec<_> = (0..count).map(subject).collect();
+    let statement = format!(
+        "{{\"_type\":\"https://in-toto.io/Statement/v1\",\"predicate\":{{\"collector\":{{\"id\":\"c\"}},\"origin\":{{\"collectionTimestamp\":\"2026-11-01T08:00:00Z\",\"source\":\"https://x.example/\"}}}},\"predicateType\":\"https://makoto.dev/origin/v1\",\"subject\":[{}]}}",
+        subjects.join(",")
+    );
+    let mut members = vec![member("ATTESTATION.json", statement.as_bytes())];
+    members.extend((0..count).map(|index| member(&format!("data/d{index}.csv"), &data(index))));
+    sandbox.write("many.zip", zip(&members));
+    // Each subject lacks what is recommended, which would be a million warnings.
+    let (ran, peak) = measured(&sandbox, &["verify", "many.zip", "--json"]);
+    assert_eq!(ran.status, 0, "{}", &ran.stderr);
+    let report = ran.json();
+    let warnings = crate::document::checks(&report, "warn");
+    assert!(
+        !warnings.is_empty() && warnings.len() < 4 * count,
+        "{}",
+        warnings.len()
+    );
+    assert!(peak < 64 << 10, "{peak} KiB");
+    // A failure that all of them share is told of each.
+    let wrong = statement.replace("\"source\":\"https://x.example/\"", "\"source\":1");
+    members[0] = member("ATTESTATION.json", wrong.as_bytes());
+    members.truncate(3);
+    sandbox.write("wrong.zip", zip(&members));
+    let ran = sandbox.makoto(&["verify", "wrong.zip"]);
+    ran.ends(1, &[]);
+    for name in ["d0.csv: FAILS", "d1.csv: FAILS"] {
+        let (_, after) = ran.stdout.split_once(name).expect("told");
+        let why = after.lines().nth(1).unwrap_or_default();
+        assert!(why.contains("source"), "{ran:?}");
+    }
+}

@@ -159,7 +159,7 @@ fn a_reference_is_followed_where_the_policy_allows_the_host_and_told_as_unpinned
     passes(&verified);
     assert_eq!(shop.asked(), ["/orders"]);
     assert!(
-        has_check(&verified.1, "warn", &["L2.V.8", "unpinned", "/orders"]),
+        has_check(&verified.1, "warn", &["L2.P.9", "unpinned", "/orders"]),
         "{}",
         verified.1
     );
@@ -169,7 +169,7 @@ fn a_reference_is_followed_where_the_policy_allows_the_host_and_told_as_unpinned
         "trust/policy.toml",
         policy.replacen('\n', "\nstrict = true\nmax-signing-delay = \"3650d\"\n", 1),
     );
-    fails(&verify(&sandbox), &["L2.V.8", "unpinned"]);
+    fails(&verify(&sandbox), &["L2.P.9", "unpinned"]);
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn nobody_is_asked_whom_the_policy_does_not_name() {
     ] {
         shop.asked();
         refer(&sandbox, &reference);
-        unknown(&verify(&sandbox), &["L2.V.8", "not followed"]);
+        unknown(&verify(&sandbox), &["L2.V.8", "is followed only if"]);
         assert!(shop.asked().is_empty(), "{reference}");
     }
 }
@@ -237,7 +237,7 @@ fn what_is_fetched_is_verified_by_the_same_door() {
     fails(&verify(&sandbox), &["L2.V.8", "L2.V.4"]);
     // Which of several is meant, nobody said.
     shop.put("/orders", Ware::Bytes([&good[..], b"\n", &other].concat()));
-    unknown(&verify(&sandbox), &["L2.V.8", "several statements"]);
+    unknown(&verify(&sandbox), &["L2.V.8", "or several"]);
     shop.put("/orders", Ware::Bytes(good));
     passes(&verify(&sandbox));
 }
@@ -303,4 +303,124 @@ fn a_reference_with_a_digest_is_looked_for_here_first_and_checked_wherever_it_li
         Ware::Bytes(sandbox.read("copy/orders.csv.attestation")),
     );
     fails(&verify(&sandbox), &["L2.V.8", "is another than sha256:"]);
+}
+
+#[test]
+fn what_anyone_puts_beside_the_data_hides_nothing_that_lies_elsewhere() {
+    let shop = Shop::open();
+    let sandbox = signed();
+    let bundle = sandbox.read("data/orders.csv.attestation");
+    let id = Attestation::parse(&bundle).expect("an attestation").id;
+    let path = format!("/attestations/id/sha256:{id}");
+    refer(&sandbox, &shop.url(&path));
+    allow(&sandbox, &[&shop.address]);
+    let envelope = at(&crate::sandbox::parse(&bundle), "dsseEnvelope").clone();
+    let unsigned = with(&envelope, "", "signatures", Some(Json::Array(Vec::new())));
+    sandbox.write("away/orders.csv.attestation", unsigned.to_string());
+    fails(&verify(&sandbox), &["L2.V.8", "unsigned"]);
+    shop.put(&path, Ware::Bytes(bundle));
+    passes(&verify(&sandbox));
+    allow(&sandbox, &[]);
+    fails(&verify(&sandbox), &["L2.V.8", "unsigned"]);
+}
+
+#[test]
+fn a_step_is_not_attested_by_its_own_output() {
+    let shop = Shop::open();
+    let sandbox = signed();
+    // What a step leaves as it was.
+    sandbox.write("away/same.csv", crate::verify::ORDERS);
+    let time = "2026-11-01T08:00:00Z";
+    let step = [
+        "attest",
+        "transform",
+        "away/same.csv",
+        "--input",
+        "data/orders.csv",
+    ];
+    let more = ["--name", "dataset:clean", "--executor", COLLECTOR];
+    let times = ["--started", time, "--finished", time];
+    sandbox
+        .makoto(&[&step[..], &more, &times].concat())
+        .ends(0, &[]);
+    let sidecar = "away/same.csv.attestation";
+    let reference = Some(shop.url("/same").as_str().into());
+    let statement = with(
+        &sandbox.json(sidecar),
+        "predicate.inputs.0",
+        "attestationRef",
+        reference,
+    );
+    sandbox.write(sidecar, statement.to_string());
+    sign(&sandbox, "away/same.csv", "collector");
+    let direct = POLICY.replace(
+        "require = \"L2\"\n",
+        "require = \"L2\"\nlineage = \"direct\"\n",
+    );
+    let hosts = format!("\nref-hosts = [\"{}\"]\n", shop.address);
+    sandbox.write("trust/policy.toml", direct.replacen('\n', &hosts, 1));
+    shop.put("/same", Ware::Bytes(sandbox.read(sidecar)));
+    fails(
+        &sandbox.verify("away/same.csv", &BY),
+        &["L2.V.9", "own output"],
+    );
+    shop.put(
+        "/same",
+        Ware::Bytes(sandbox.read("data/orders.csv.attestation")),
+    );
+    passes(&sandbox.verify("away/same.csv", &BY));
+}
+
+#[test]
+fn a_key_in_a_reference_is_not_shown_in_what_is_told_of_it() {
+    let shop = Shop::open();
+    let reference = format!("http://user:hunter2@{}/a?key=SECRET", shop.address);
+    let sandbox = step(&reference, &[&shop.address]);
+    let told = |sandbox: &Sandbox| {
+        let ran = sandbox.makoto(&[&["verify", "away/clean.csv"], &BY[..]].concat());
+        assert!(
+            !ran.stdout.contains("hunter2") && !ran.stdout.contains("SECRET"),
+            "{ran:?}"
+        );
+        assert!(ran.stdout.contains(&shop.address), "{ran:?}");
+    };
+    told(&sandbox);
+    refer(&sandbox, &shop.url("/a?key=SECRET"));
+    told(&sandbox);
+    // Followed, it is told without as well.
+    let all = [&["verify", "away/clean.csv", "--verbose"], &BY[..]].concat();
+    shop.put(
+        "/a?key=SECRET",
+        Ware::Bytes(sandbox.read("data/orders.csv.attestation")),
+    );
+    let ran = sandbox.makoto(&all);
+    ran.ends(0, &[]);
+    let unpinned = ran.stdout.lines().find(|line| line.contains("unpinned"));
+    assert!(
+        unpinned.is_some_and(|line| !line.contains("SECRET")),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn a_package_is_made_for_where_nobody_can_be_asked() {
+    let shop = Shop::open();
+    let sandbox = step(&shop.url("/orders"), &[&shop.address]);
+    shop.put(
+        "/orders",
+        Ware::Bytes(sandbox.read("data/orders.csv.attestation")),
+    );
+    passes(&verify(&sandbox));
+    shop.asked();
+    let pack = [
+        "pack",
+        "away/clean.csv",
+        "--policy",
+        "trust/policy.toml",
+        "--output",
+        "all.zip",
+    ];
+    let ran = sandbox.makoto(&pack);
+    assert!(shop.asked().is_empty(), "{ran:?}");
+    assert_ne!(ran.status, 0, "{ran:?}");
 }

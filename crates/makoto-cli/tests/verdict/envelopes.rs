@@ -472,6 +472,38 @@ fn signatures_that_cost_too_much_are_not_tried_and_hide_nothing() {
 }
 
 #[test]
+fn what_comes_along_with_a_signature_counts_for_what_it_costs() {
+    crate::world::in_workshop(|workshop| {
+        use crate::openssl::{LONG, SIGNER};
+        workshop.issue("slow", "rsa:2048", "slow", SIGNER, LONG);
+    });
+    let leaf = |name: &str| crate::world::in_workshop(|workshop| workshop.der(name));
+    let statement = bytes(&origin("dataset:sales", DATA));
+    let junk = |leaf: Vec<u8>, tokens: usize| {
+        let mut envelope = stamped(&statement, By::Key("stranger"), "tsa", SIGNED);
+        let signature = &mut envelope.unverified_signatures[0];
+        signature.certificates.push(leaf);
+        let token = signature.tokens.remove(0);
+        signature.tokens.extend(std::iter::repeat_n(token, tokens));
+        String::from_utf8_lossy(&bundle(&envelope)).into_owned() + "\n"
+    };
+    let verdict = |line: String, count: usize| {
+        let case = Case {
+            attestations: line.repeat(count).into_bytes(),
+            ..Case::default()
+        };
+        case.report().verdict
+    };
+    // As many as are tried with a small key are not with one that can be large.
+    assert_eq!(verdict(junk(leaf("other"), 0), 200), Verdict::Fail);
+    assert_eq!(verdict(junk(leaf("slow"), 0), 100), Verdict::Fail);
+    assert_eq!(verdict(junk(leaf("slow"), 0), 200), Verdict::Unknown);
+    // A token has paths of its own.
+    assert_eq!(verdict(junk(leaf("other"), 8), 20), Verdict::Fail);
+    assert_eq!(verdict(junk(leaf("other"), 8), 200), Verdict::Unknown);
+}
+
+#[test]
 fn a_good_signature_is_found_among_many_envelopes_around_the_same_statement() {
     let text = String::from_utf8_lossy(good());
     let payload = base64(&bytes(&origin("dataset:sales", DATA)));

@@ -373,3 +373,19 @@ fn what_a_rule_for_l1_asks_is_asked_of_inputs_too() {
     case("https://erp.acme.example/*").passes();
     case("https://other.example/*").fails(&["L2.V.8"]);
 }
+
+#[test]
+fn inputs_beyond_those_that_are_listed_change_no_verdict() {
+    let absent = |index: u32| {
+        let bytes = index.to_string();
+        let id = Digest::of(bytes.as_bytes());
+        input(&format!("dataset:sales_{index}"), &id, Some(&id))
+    };
+    for count in [1_000, 1_001] {
+        let case = Case {
+            policy: rules("strict = true"),
+            ..case((0..count).map(absent).collect(), Vec::new())
+        };
+        assert_eq!(case.report().verdict, Verdict::Unknown, "{count}");
+    }
+}

@@ -83,7 +83,7 @@ impl Candidates {
     }
 
     /// How a folder may have to be read, the most likely first: by the newest statement (about
-    /// `name`, if that is asked for). None twice.
+    /// `name`, if that is asked for). None twice, and one more than are tried at most.
     pub fn folder_readings(&self, name: Option<&str>) -> Vec<FolderReading> {
         let newest_first = self.0.iter().rev().filter_map(|c| c.statement.as_ref());
         let subjects = newest_first.flat_map(|statement| statement.subject.as_slice());
@@ -93,6 +93,9 @@ impl Candidates {
         folders.sort_by_key(|subject| name.is_some_and(|name| subject.name.as_str() != name));
         let mut readings = Vec::new();
         for reading in folders.into_iter().map(FolderReading::of) {
+            if readings.len() > Limits::DEFAULT.folder_readings {
+                break;
+            }
             if !readings.contains(&reading) {
                 readings.push(reading);
             }
@@ -204,10 +207,12 @@ pub(super) fn others(candidates: &Candidates, chosen: &Candidate, sha256: &Diges
         .iter()
         .rev()
         .take_while(|other| other.id != chosen.id);
-    let names: HashSet<_> = chosen
-        .subjects()
-        .map(|subject| subject.name.as_str())
-        .collect();
+    let mut newer = newer.peekable();
+    // Of a statement about very many datasets, each asks.
+    let names: HashSet<_> = match newer.peek() {
+        Some(_) => chosen.subjects().map(|one| one.name.as_str()).collect(),
+        None => HashSet::new(),
+    };
     let renewed = newer.filter_map(|other| {
         let mut subjects = other.subjects();
         let subject = subjects.find(|s| names.contains(s.name.as_str()))?;

@@ -10,6 +10,12 @@ const BYTES_PER_ATTEMPT: usize = 64 << 10;
 /// A token has a signature and a chain of its own, most of them on larger curves.
 const ATTEMPTS_PER_TOKEN: u64 = 8;
 
+/// The key of a certificate that came along may be of RSA, as large and as slow as there are.
+const ATTEMPTS_PER_OWN_RSA: u64 = 24;
+
+/// Rules that are held against a signature in the time that an attempt takes.
+const RULES_PER_ATTEMPT: u64 = 16;
+
 /// Certificates that came along make paths to each authority, twice as many with each two of a name.
 const ATTEMPTS_PER_PATH: u64 = 32;
 
@@ -55,9 +61,16 @@ fn cost(envelope: &Envelope, trust: &Trust) -> u64 {
         false => again as u64,
     });
     // Certificates that came along bring a key each, which every signature is tried with.
-    let own = signatures * again as u64;
+    let leaves = envelope.unverified_signatures.iter();
+    let leaves = leaves.filter_map(|signature| signature.certificates.first());
+    let large = leaves.filter(|leaf| is_rsa(leaf)).count() as u64;
+    let own = signatures * again as u64 + large * ATTEMPTS_PER_OWN_RSA;
     let tokens = envelope.unverified_signatures.iter();
     let tokens: u64 = tokens.map(|signature| signature.tokens.len() as u64).sum();
+    // Those in a token make paths as well.
+    let times = trust.root().timestamp_authorities().len() as u64;
+    let per_token = ATTEMPTS_PER_TOKEN + times * ATTEMPTS_PER_PATH;
+    let rules = trust.policy().rules().len() as u64;
     let attempts = signatures * (own + each.sum::<u64>());
     let diagnosis = match signatures == 1 && keys.len() < DIAGNOSED_KEYS {
         true => attempts * DIAGNOSIS,
@@ -67,5 +80,11 @@ fn cost(envelope: &Envelope, trust: &Trust) -> u64 {
     let chains = chains.filter(|signature| signature.certificates.len() > 1);
     let authorities = trust.root().certificate_authorities().len() as u64;
     let paths = chains.count() as u64 * authorities * ATTEMPTS_PER_PATH;
-    attempts + diagnosis + paths + tokens * ATTEMPTS_PER_TOKEN
+    attempts + diagnosis + paths + tokens * per_token + signatures * rules / RULES_PER_ATTEMPT
+}
+
+/// Whether a certificate is of an RSA key, by the object identifier of such keys in it.
+fn is_rsa(certificate: &[u8]) -> bool {
+    const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+    memchr::memmem::find(certificate, RSA_ENCRYPTION).is_some()
 }

@@ -74,6 +74,14 @@ impl Inputs {
             return inputs;
         };
         let mut known = HashMap::new();
+        let mut search = Search {
+            of: verified.id(),
+            hosts,
+            trust,
+            attestations,
+            now,
+            effort,
+        };
         let mut verified_count = 0_usize;
         for (index, input) in transform.inputs.as_slice().iter().enumerate() {
             let path = format!("predicate.inputs[{index}]");
@@ -82,23 +90,20 @@ impl Inputs {
                 input.digest.sha256,
                 input.attestation_ref.clone().map(|r| r.as_str().to_owned()),
             );
-            let found =
-                known
-                    .entry(key)
-                    .or_insert_with(|| match find(input, hosts, attestations) {
-                        Ok(place) => look(input, place, trust, now, effort),
-                        Err(found) => found,
-                    });
+            let found = known.entry(key).or_insert_with(|| search.look(input));
             match found {
                 Found::Verified {
                     is_transform,
-                    warnings,
+                    unpinned,
+                    renamed,
                 } => {
                     verified_count += 1;
                     inputs.further += usize::from(*is_transform);
-                    for warning in warnings {
-                        let check = Check::new("L2.V.8", Outcome::Warn, &path, warning.as_str());
-                        inputs.told.push(check);
+                    // Of each kind many may be told, and none hides the other.
+                    for (id, warning) in [("L2.P.9", unpinned), ("L2.V.8", renamed)] {
+                        let told = warning.as_deref();
+                        let check = told.map(|told| Check::new(id, Outcome::Warn, &path, told));
+                        check.into_iter().for_each(|check| inputs.told.push(check));
                     }
                 }
                 Found::NotTold(message) => {
@@ -133,7 +138,8 @@ impl Inputs {
 enum Found {
     Verified {
         is_transform: bool,
-        warnings: Vec<String>,
+        unpinned: Option<String>,
+        renamed: Option<String>,
     },
     /// It is not here, or could not be looked at.
     NotTold(String),
@@ -150,62 +156,124 @@ struct Place {
     unpinned: Option<String>,
 }
 
-/// Finds what an input refers to: by its digest, or where the reference leads and the policy
-/// allows it.
-fn find(
-    input: &Input,
-    hosts: &[String],
-    attestations: &mut dyn Attestations,
-) -> Result<Place, Found> {
-    let name = input.name.as_str();
-    let Some(reference) = &input.attestation_ref else {
-        let message = format!("input {name:?} has no attestationRef");
-        return Err(Found::Contradicts("L2.P.9", message));
-    };
-    let reference = reference.as_str();
-    let pinned = Attestation::pinned_id(reference);
-    let not_told = |message: String| Found::NotTold(format!("input {name:?}{message}"));
-    if let Some(id) = pinned {
-        let found = attestations.with_id(&id);
-        let found =
-            found.map_err(|error| not_told(format!(": sha256:{id} could not be read: {error}")))?;
-        if !found.is_empty() {
+/// Where the attestations of inputs are looked for, and by what they are judged.
+struct Search<'a> {
+    /// The statement that has the inputs.
+    of: &'a Digest,
+    hosts: &'a [String],
+    trust: &'a Trust,
+    attestations: &'a mut dyn Attestations,
+    now: &'a DateTime,
+    effort: &'a mut Effort,
+}
+
+impl Search<'_> {
+    /// Looks at what an input refers to: by its digest here, else where the reference leads and the
+    /// policy allows it. What is here and does not verify can be put here by anyone, and hides
+    /// nothing that lies there.
+    fn look(&mut self, input: &Input) -> Found {
+        let name = input.name.as_str();
+        let Some(reference) = &input.attestation_ref else {
+            let message = format!("input {name:?} has no attestationRef");
+            return Found::Contradicts("L2.P.9", message);
+        };
+        let reference = reference.as_str();
+        let pinned = Attestation::pinned_id(reference);
+        let here = match pinned.map(|id| self.here(id, input)) {
+            Some(verified @ Found::Verified { .. }) => return verified,
+            other => other,
+        };
+        let there = match self.attestations.at(reference, self.hosts) {
+            Ok(None) => None,
+            Ok(Some(found)) => Some(self.there(pinned, found, input)),
+            Err(error) => Some(Found::NotTold(format!(
+                "input {name:?}: {} could not be fetched: {error}",
+                shown(reference)
+            ))),
+        };
+        match (here, there) {
+            (_, Some(verified @ Found::Verified { .. })) => verified,
+            (Some(contradicts @ Found::Contradicts(..)), _) => contradicts,
+            (_, Some(there)) => there,
+            (Some(here), None) => here,
+            (None, None) => Found::NotTold(format!(
+                "input {name:?} refers to {}, which holds no digest, and is followed only if it is a URL \
+                 without user name of a host that the policy allows (ref-hosts)",
+                shown(reference)
+            )),
+        }
+    }
+
+    fn here(&mut self, id: Digest, input: &Input) -> Found {
+        let name = input.name.as_str();
+        match self.attestations.with_id(&id) {
+            Err(error) => Found::NotTold(format!(
+                "input {name:?}: sha256:{id} could not be read: {error}"
+            )),
+            Ok(found) if found.is_empty() => Found::NotTold(format!(
+                "input {name:?}: its attestation sha256:{id} was not found"
+            )),
             // A place that hands out another statement than was asked for is not believed.
-            return Place::of(id, found, None, name);
+            Ok(found) => self.verified(Place::of(id, found, None, name), input),
         }
     }
-    let fetched = attestations.at(reference, hosts);
-    let fetched = fetched
-        .map_err(|error| not_told(format!(": {reference:?} could not be fetched: {error}")))?;
-    match (pinned, fetched) {
-        (Some(id), None) => Err(not_told(format!(
-            ": its attestation sha256:{id} was not found"
-        ))),
-        (None, None) => Err(not_told(format!(
-            " refers to {reference:?}, which holds no digest, and is not followed unless the policy \
-             allows its host (ref-hosts)"
-        ))),
-        (Some(id), Some(found)) if !found.iter().any(|one| one.id == id) => {
-            let message =
-                format!("input {name:?}: what lies at {reference:?} is another than sha256:{id}");
-            Err(Found::Contradicts("L2.V.8", message))
-        }
-        (Some(id), Some(found)) => Place::of(id, found, None, name),
-        (None, Some(found)) => {
-            let mut ids = found.iter().map(|one| one.id);
-            let id = ids.next();
-            let Some(id) = id.filter(|id| ids.all(|other| other == *id)) else {
-                return Err(not_told(format!(
-                    ": {reference:?} holds several statements, and which one is meant is not said"
-                )));
-            };
-            let unpinned = format!(
-                "unpinned: input {name:?} refers to {reference:?} without a digest, where \
-                 sha256:{id} lies now"
-            );
-            Place::of(id, found, Some(unpinned), name)
+
+    fn there(&mut self, pinned: Option<Digest>, found: Vec<Attestation>, input: &Input) -> Found {
+        let name = input.name.as_str();
+        let reference = input.attestation_ref.as_ref().map(|one| one.as_str());
+        let reference = shown(reference.unwrap_or_default());
+        let mut ids = found.iter().map(|one| one.id);
+        match (pinned, ids.next()) {
+            (Some(id), Some(first)) if first == id || ids.any(|other| other == id) => {
+                self.verified(Place::of(id, found, None, name), input)
+            }
+            (Some(id), _) => {
+                let message =
+                    format!("input {name:?}: what lies at {reference} is another than sha256:{id}");
+                Found::Contradicts("L2.V.8", message)
+            }
+            (None, Some(id)) if ids.all(|other| other == id) => {
+                let unpinned = format!(
+                    "unpinned: input {name:?} refers to {reference} without a digest, where sha256:{id} \
+                     lies now"
+                );
+                self.verified(Place::of(id, found, Some(unpinned), name), input)
+            }
+            (None, _) => Found::NotTold(format!(
+                "input {name:?}: {reference} holds no statement or several, and which one is meant is \
+                 not said"
+            )),
         }
     }
+
+    fn verified(&mut self, place: Result<Place, Found>, input: &Input) -> Found {
+        match place {
+            Ok(place) if place.id == *self.of => {
+                let message = format!(
+                    "input {:?} is attested by its own output",
+                    input.name.as_str()
+                );
+                Found::Contradicts("L2.V.9", message)
+            }
+            Ok(place) => look(input, place, self.trust, self.now, self.effort),
+            Err(found) => found,
+        }
+    }
+}
+
+/// A reference without user name and query, in which keys may stand.
+fn shown(reference: &str) -> String {
+    let end = reference.find(['?', '#']).unwrap_or(reference.len());
+    let (place, rest) = reference.split_at(end);
+    let more = if rest.is_empty() { "" } else { "?…" };
+    let place = match place.split_once("://") {
+        Some((scheme, host)) => match host.rsplit_once('@') {
+            Some((_, host)) => format!("{scheme}://…@{host}"),
+            None => place.to_owned(),
+        },
+        None => place.to_owned(),
+    };
+    format!("{:?}", format!("{place}{more}"))
 }
 
 impl Place {
@@ -291,7 +359,8 @@ fn look(input: &Input, place: Place, trust: &Trust, now: &DateTime, effort: &mut
     });
     Found::Verified {
         is_transform,
-        warnings: unpinned.into_iter().chain(renamed).collect(),
+        unpinned,
+        renamed,
     }
 }
 
