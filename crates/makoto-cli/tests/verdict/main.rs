@@ -6,6 +6,7 @@
 
 mod command;
 mod data;
+mod effort;
 mod envelopes;
 mod inputs;
 mod key_sets;

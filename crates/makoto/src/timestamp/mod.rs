@@ -280,5 +280,16 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// How many paths to authorities the certificates in a token may make; 1 where it cannot be read,
+/// which ends at once.
+pub(crate) fn paths(token: &[u8]) -> u64 {
+    // In fewer bytes there is no room for more than a pair.
+    const SMALL: usize = 2 << 10;
+    if token.len() < SMALL {
+        return 1;
+    }
+    Token::read(token).map_or(1, |token| token.paths())
+}
+
 #[cfg(test)]
 mod tests;

@@ -103,6 +103,19 @@ impl Token {
         Ok(certificate.clone())
     }
 
+    /// How many paths the bag may lead to, at most: two certificates of one name, of which no more are
+    /// tried, make each of them twice as many.
+    pub(super) fn paths(&self) -> u64 {
+        const MOST_DOUBLED: u32 = 5;
+        let subjects = self.bag.iter().map(|one| &one.fields().subject);
+        let is_doubled = |index: &usize| {
+            let own = &self.bag[*index].fields().subject;
+            subjects.clone().skip(index + 1).any(|other| other == own)
+        };
+        let doubled = (0..self.bag.len()).filter(is_doubled).count();
+        1 << u32::try_from(doubled).map_or(MOST_DOUBLED, |doubled| doubled.min(MOST_DOUBLED))
+    }
+
     /// The certificates of the bag that may stand above `signer`.
     pub(super) fn others(&self, signer: &Certificate) -> Vec<Certificate> {
         let others = self.bag.iter().filter(|other| *other != signer);

@@ -1,17 +1,16 @@
 //! How much work signatures may make.
 
 use super::trust::Trust;
+use crate::certificate::Certificate;
 use crate::envelope::{DIAGNOSED_KEYS, Envelope};
 use crate::limits::Limits;
+use crate::timestamp::paths;
 
 /// Bytes whose hashing takes as long as one more key.
 const BYTES_PER_ATTEMPT: usize = 64 << 10;
 
 /// A token has a signature and a chain of its own, most of them on larger curves.
 const ATTEMPTS_PER_TOKEN: u64 = 8;
-
-/// The key of a certificate that came along may be of RSA, as large and as slow as there are.
-const ATTEMPTS_PER_OWN_RSA: u64 = 24;
 
 /// Rules that are held against a signature in the time that an attempt takes.
 const RULES_PER_ATTEMPT: u64 = 16;
@@ -63,13 +62,11 @@ fn cost(envelope: &Envelope, trust: &Trust) -> u64 {
     // Certificates that came along bring a key each, which every signature is tried with.
     let leaves = envelope.unverified_signatures.iter();
     let leaves = leaves.filter_map(|signature| signature.certificates.first());
-    let large = leaves.filter(|leaf| is_rsa(leaf)).count() as u64;
-    let own = signatures * again as u64 + large * ATTEMPTS_PER_OWN_RSA;
+    let rsa = leaves.map(|leaf| rsa_attempts(leaf)).sum::<u64>();
+    let own = signatures * again as u64 + rsa;
     let tokens = envelope.unverified_signatures.iter();
-    let tokens: u64 = tokens.map(|signature| signature.tokens.len() as u64).sum();
-    // Those in a token make paths as well.
-    let times = trust.root().timestamp_authorities().len() as u64;
-    let per_token = ATTEMPTS_PER_TOKEN + times * ATTEMPTS_PER_PATH;
+    let tokens = tokens.flat_map(|signature| &signature.tokens);
+    let tokens: u64 = tokens.map(|token| ATTEMPTS_PER_TOKEN * paths(token)).sum();
     let rules = trust.policy().rules().len() as u64;
     let attempts = signatures * (own + each.sum::<u64>());
     let diagnosis = match signatures == 1 && keys.len() < DIAGNOSED_KEYS {
@@ -80,11 +77,26 @@ fn cost(envelope: &Envelope, trust: &Trust) -> u64 {
     let chains = chains.filter(|signature| signature.certificates.len() > 1);
     let authorities = trust.root().certificate_authorities().len() as u64;
     let paths = chains.count() as u64 * authorities * ATTEMPTS_PER_PATH;
-    attempts + diagnosis + paths + tokens * per_token + signatures * rules / RULES_PER_ATTEMPT
+    attempts + diagnosis + paths + tokens + signatures * rules / RULES_PER_ATTEMPT
 }
 
-/// Whether a certificate is of an RSA key, by the object identifier of such keys in it.
-fn is_rsa(certificate: &[u8]) -> bool {
+/// What a signature by the RSA key of a certificate takes more than others, all paddings and hashes
+/// tried: by the square of its length, and by its exponent, which is the usual one or as slow as can be.
+fn rsa_attempts(certificate: &[u8]) -> u64 {
     const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
-    memchr::memmem::find(certificate, RSA_ENCRYPTION).is_some()
+    const USUAL_EXPONENT: &[u8] = &[0x02, 0x03, 0x01, 0x00, 0x01];
+    const BYTES_OF_2048: usize = 256;
+    let Ok(certificate) = Certificate::from_der(certificate) else {
+        return 0;
+    };
+    let key = certificate.spki();
+    if memchr::memmem::find(&key, RSA_ENCRYPTION).is_none() {
+        return 0;
+    }
+    let size = (key.len() / BYTES_OF_2048) as u64;
+    let slowness = match key.ends_with(USUAL_EXPONENT) {
+        true => 1,
+        false => 4,
+    };
+    size * size * slowness
 }
