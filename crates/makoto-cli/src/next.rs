@@ -25,6 +25,16 @@ fn after_pass(report: &Report) -> &'static str {
 }
 
 fn after_unknown(report: &Report) -> &'static str {
+    let open = |id: &str, part: &str| {
+        let mut skipped = report.with_outcome(Outcome::Skip);
+        skipped.any(|check| check.id == id && check.message.contains(part))
+    };
+    if open("L2.V.8", "the budget of signatures") {
+        return "name fewer keys in the policy, or ask for the data in smaller parts";
+    }
+    if report.judged.is_some() && open("L2.V.9", "were not followed") {
+        return "ask the producer to sign it: what nobody signed says nothing of its inputs that counts";
+    }
     if has(report, Outcome::Skip, "L2.V.8") {
         return "name where the missing attestations are with --store or --in";
     }
@@ -118,6 +128,9 @@ fn after_failure(report: &Report) -> &'static str {
         }
         () if failed("D1") && is_judged => "ask the signers named above where the data is from",
         () if failed("L2.V.7") => "get newer data, or allow older with max-age",
+        () if says("L2.P.9", "unpinned") => {
+            "ask the producer for a reference with a digest, urn:makoto:attestation:sha256:…"
+        }
         () if says("L2.V.8", "L2.P.6") => {
             "ask for a time of the input's attestation, which `makoto timestamp` adds"
         }

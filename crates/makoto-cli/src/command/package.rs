@@ -150,15 +150,16 @@ fn subjects_of(attestations: &[Attestation]) -> HashMap<Digest, usize> {
     most
 }
 
-/// Leaves out warnings that were told of an earlier dataset in the same words, and failures but for a
-/// few: they are about the statement that both have in common, and there may be very many.
-fn tell_once(report: &mut Report, told: &mut HashSet<(String, String)>) {
+/// Leaves out warnings that were told of an earlier dataset of the same statement in the same words, and
+/// failures but for a few: they are about what both have in common, and there may be very many.
+fn tell_once(report: &mut Report, told: &mut HashSet<(Option<String>, String, String)>) {
     const FAILURES_AGAIN: usize = 10;
     let mut failures = 0;
     report.checks.retain(|check| match check.outcome {
         Outcome::Pass | Outcome::Skip => true,
         Outcome::Warn | Outcome::Fail => {
-            let is_new = told.insert((check.path.clone(), check.message.clone()));
+            let statement = report.attestation.clone();
+            let is_new = told.insert((statement, check.path.clone(), check.message.clone()));
             let is_failure = check.outcome == Outcome::Fail;
             failures += usize::from(is_failure && !is_new);
             is_new || is_failure && failures <= FAILURES_AGAIN

@@ -529,6 +529,13 @@ fn a_member_that_was_changed_fails_and_nobody_signed_the_package() {
         ])
         .ends(0, &[]);
     let (status, report) = sandbox.verify("two.zip", &BY);
+    // Each has a statement of its own, and what that lacks is told of each.
+    for name in ["data/orders.csv", "data/clean.csv"] {
+        assert!(
+            has_check(&report, "warn", &[name, "sourceType"]),
+            "{report}"
+        );
+    }
     assert_eq!(
         (status, text(&report, "signers.0.name")),
         (0, COLLECTOR),

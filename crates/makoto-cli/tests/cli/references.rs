@@ -170,6 +170,8 @@ fn a_reference_is_followed_where_the_policy_allows_the_host_and_told_as_unpinned
         policy.replacen('\n', "\nstrict = true\nmax-signing-delay = \"3650d\"\n", 1),
     );
     fails(&verify(&sandbox), &["L2.P.9", "unpinned"]);
+    let ran = sandbox.makoto(&[&["verify", "away/clean.csv"], &BY[..]].concat());
+    assert!(ran.stdout.contains("a reference with a digest"), "{ran:?}");
 }
 
 #[test]
@@ -423,4 +425,19 @@ fn a_package_is_made_for_where_nobody_can_be_asked() {
     let ran = sandbox.makoto(&pack);
     assert!(shop.asked().is_empty(), "{ran:?}");
     assert_ne!(ran.status, 0, "{ran:?}");
+}
+
+#[test]
+fn nobody_is_asked_for_what_decides_nothing() {
+    let shop = Shop::open();
+    let sandbox = step(&shop.url("/orders"), &[&shop.address]);
+    shop.put("/orders", Ware::Endless);
+    unknown(&verify(&sandbox), &["L2.V.8"]);
+    shop.asked();
+    let policy = sandbox.read_text("trust/policy.toml");
+    let lax = policy.replace("require = \"L2\"", "require = \"L1\"");
+    sandbox.write("trust/policy.toml", lax);
+    let (status, report) = verify(&sandbox);
+    assert_eq!((status, text(&report, "level")), (0, "L1"), "{report}");
+    assert!(shop.asked().is_empty());
 }

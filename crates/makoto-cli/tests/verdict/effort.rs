@@ -146,3 +146,31 @@ fn more_statements_than_the_budget_are_no_verdict_unless_one_verifies() {
     let text = String::from_utf8_lossy(good());
     case(format!("{}\n{text}", lines.join("\n"))).passes();
 }
+
+#[test]
+fn where_a_word_is_enough_signatures_that_nobody_can_afford_change_nothing() {
+    let signature = Json::from([("sig", base64(b"junk").into())]);
+    let most = makoto::limits::Limits::DEFAULT.envelope_items;
+    let junk = |index: usize| {
+        let source = format!("https://erp.acme.example/{index}");
+        let time = "2026-06-01T08:00:00Z";
+        let statement = crate::world::origin_of("dataset:sales", DATA, &source, time, "c");
+        let signatures = std::iter::repeat_n(signature.clone(), most);
+        let envelope = Json::from([
+            ("payload", base64(&bytes(&statement)).into()),
+            ("payloadType", "application/vnd.in-toto+json".into()),
+            ("signatures", signatures.collect()),
+        ]);
+        format!("{envelope}\n")
+    };
+    let many: String = (0..64).map(junk).collect();
+    let case = |level: &str| Case {
+        policy: crate::world::good_policy().replace("\"L2\"", level),
+        attestations: many.clone().into_bytes(),
+        ..Case::default()
+    };
+    assert_eq!(case("\"L2\"").report().verdict, Verdict::Unknown);
+    let report = case("\"L1\"").report();
+    assert_eq!(report.verdict, Verdict::Pass, "{:#?}", report.checks);
+    assert_eq!(report.level, Some(makoto::report::Level::L1));
+}

@@ -389,3 +389,17 @@ fn inputs_beyond_those_that_are_listed_change_no_verdict() {
         assert_eq!(case.report().verdict, Verdict::Unknown, "{count}");
     }
 }
+
+#[test]
+fn a_step_of_very_many_inputs_is_affordable() {
+    // Each costs what its signature and token take, and not what finding out what is wrong would.
+    let names: Vec<_> = (0..2_000)
+        .map(|index| format!("dataset:sales_{index}"))
+        .collect();
+    let bundle = good().to_vec();
+    let inputs = names
+        .iter()
+        .map(|name| input(name, &Digest::of(DATA), Some(&origin_id())));
+    let case = case(inputs.collect(), vec![bundle]);
+    case.warns("L2.V.8");
+}

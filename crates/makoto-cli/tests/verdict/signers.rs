@@ -508,6 +508,11 @@ fn a_rule_for_l1_leaves_who_signs_to_the_others_and_asks_for_the_rest() {
     case("max-age = \"1h\"").fails(&["L2.V.7"]);
     case("sources = [\"https://erp.acme.example/*\"]").passes();
     case("sources = [\"https://other.example/*\"]").fails(&["L2.V.4"]);
+    // What it asks of signatures it asks of those that the others allow.
+    case("tsa-threshold = 2").fails(&["L2.V.6"]);
+    case("signer-threshold = 2").fails(&["L2.V.4"]);
+    case("max-signing-delay = \"59s\"\nstrict = true").fails(&["L2.P.7"]);
+    case("max-signing-delay = \"60s\"\nstrict = true").passes();
     // Who says that nobody may sign means it.
     case("signers = []").fails(&["L2.V.4"]);
     case("signers = [{ uri = \"https://acme.example/collectors/2\", ca = \"acme\" }]")

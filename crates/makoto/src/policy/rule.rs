@@ -193,6 +193,11 @@ impl Rule {
                 format!("is \"none\", which gives at most L1, and require is \"{require}\"");
             findings.contradiction(&at.field("lineage"), message);
         }
+        if require == Level::L1 && self.lineage != LineageRule::None && !self.says_who_signs() {
+            let message =
+                "needs signers: what nobody signed is a word, and so is what it says of its inputs";
+            findings.contradiction(&at.field("lineage"), message);
+        }
         if self.depth.is_some() && self.lineage != LineageRule::Full {
             let message = "is for lineage = \"full\" only";
             findings.contradiction(&at.field("depth"), message);

@@ -40,18 +40,34 @@ impl Trust {
         let mut effort = Effort::whole();
         let (chosen, mut is_cut) = candidates.to_authenticate(&sha256, asked.name);
         let mut tried = Vec::new();
+        let mut is_found = false;
         for chosen in chosen {
+            // Older ones can only conflict, and its inputs have to be looked at.
+            if is_found && effort.is_half_spent() {
+                is_cut = true;
+                break;
+            }
             let envelopes = candidates.envelopes(&chosen.candidate.id);
             let (affordable, is_all) = effort.afford(&envelopes, self);
             is_cut |= !is_all;
             // Without any that can be tried, it is not known whether it is signed.
             if is_all || !affordable.is_empty() {
                 let told = self.authenticate(&affordable, &sha256, named, &now);
+                is_found |= told.verified.is_some();
+                if told.verified.is_some() {
+                    effort.refund(&affordable, self);
+                }
                 tried.push((chosen, told));
             }
         }
         let verified = tried.iter().position(|(_, told)| told.verified.is_some());
-        if is_cut && verified.is_none() {
+        // Where L1 is enough, nobody asks who signed.
+        let is_word_enough = tried.first().is_some_and(|(chosen, _)| {
+            let rules = self.rules_of(chosen, named);
+            let required = rules.map(|rules| rules.facts().require);
+            required.is_some() && required.max(asked.level) == Some(Level::L1)
+        });
+        if is_cut && verified.is_none() && !is_word_enough {
             let message = format!(
                 "there are more statements or signatures about these bytes than are tried, and none \
                  of {} verifies",
@@ -111,7 +127,11 @@ impl Trust {
         };
         match (verified, scope) {
             (Some(verified), Some(scope)) if !data_differs => {
-                let hosts = &scope.ref_hosts;
+                // Nobody is asked for what decides nothing.
+                let hosts: &[String] = match needs_inputs(scope, needed) {
+                    true => &scope.ref_hosts,
+                    false => &[],
+                };
                 let inputs = Inputs::of(verified, hosts, self, attestations, &now, &mut effort);
                 judgement.of_inputs(inputs, scope, needed);
             }
@@ -161,6 +181,7 @@ impl Trust {
             let question = Question {
                 trust: self,
                 rule,
+                signers: &[],
                 statement,
                 now,
             };
@@ -182,8 +203,7 @@ impl Judgement {
     /// A verified statement about this data has the level that its direct inputs allow.
     fn of_inputs(&mut self, inputs: Inputs, scope: &ScopeFacts, needed: Level) {
         let holds = !inputs.failed && !inputs.not_told;
-        // A rule for L1 looks at no inputs, unless it says that it does.
-        let is_needed = needed > Level::L1 || scope.lineage != LineageRule::None;
+        let is_needed = needs_inputs(scope, needed);
         let mut told = inputs.told.into_checks("L2.V.8");
         if scope.strict && is_needed {
             let findings = told.iter_mut();
@@ -238,6 +258,11 @@ impl Judgement {
         self.lineage_level = not_walked.is_none().then_some(Level::L1);
         self.checks.extend(not_walked);
     }
+}
+
+/// Whether the inputs count. A rule for L1 looks at none, unless it says that it does.
+fn needs_inputs(scope: &ScopeFacts, needed: Level) -> bool {
+    needed > Level::L1 || scope.lineage != LineageRule::None
 }
 
 /// The same finding where less is needed.

@@ -31,6 +31,24 @@ impl Effort {
         Self(Limits::DEFAULT.signature_attempts)
     }
 
+    /// Gives back what finding out why signatures do not hold would have cost, of `envelopes` that were
+    /// afforded and whose statement verifies: nobody asked.
+    pub(super) fn refund(&mut self, envelopes: &[&Envelope], trust: &Trust) {
+        let back: u64 = envelopes
+            .iter()
+            .map(|one| Cost::of(one, trust).diagnosis)
+            .sum();
+        self.0 = self
+            .0
+            .saturating_add(back)
+            .min(Limits::DEFAULT.signature_attempts);
+    }
+
+    /// Whether more than half is spent.
+    pub(super) fn is_half_spent(&self) -> bool {
+        self.0 < Limits::DEFAULT.signature_attempts / 2
+    }
+
     /// The first of `envelopes` whose signatures can be tried with all keys of `trust`, each for what
     /// it costs at most, and whether that is all of them. One that costs too much hides no other.
     pub(super) fn afford<'e>(
@@ -40,7 +58,7 @@ impl Effort {
     ) -> (Vec<&'e Envelope>, bool) {
         let mut affordable = Vec::new();
         for envelope in envelopes {
-            if let Some(left) = self.0.checked_sub(cost(envelope, trust)) {
+            if let Some(left) = self.0.checked_sub(Cost::of(envelope, trust).all()) {
                 self.0 = left;
                 affordable.push(*envelope);
             }
@@ -50,34 +68,50 @@ impl Effort {
     }
 }
 
-/// Attempts, where a key that hashes the payload anew for each signature counts for more.
-fn cost(envelope: &Envelope, trust: &Trust) -> u64 {
-    let keys = trust.keys();
-    let signatures = envelope.unverified_signatures.len() as u64;
-    let again = 1 + envelope.unverified_payload.len() / BYTES_PER_ATTEMPT;
-    let each = keys.iter().map(|key| match key.hashes_apart() {
-        true => key.algorithms().len() as u64,
-        false => again as u64,
-    });
-    // Certificates that came along bring a key each, which every signature is tried with.
-    let leaves = envelope.unverified_signatures.iter();
-    let leaves = leaves.filter_map(|signature| signature.certificates.first());
-    let rsa = leaves.map(|leaf| rsa_attempts(leaf)).sum::<u64>();
-    let own = signatures * again as u64 + rsa;
-    let tokens = envelope.unverified_signatures.iter();
-    let tokens = tokens.flat_map(|signature| &signature.tokens);
-    let tokens: u64 = tokens.map(|token| ATTEMPTS_PER_TOKEN * paths(token)).sum();
-    let rules = trust.policy().rules().len() as u64;
-    let attempts = signatures * (own + each.sum::<u64>());
-    let diagnosis = match signatures == 1 && keys.len() < DIAGNOSED_KEYS {
-        true => attempts * DIAGNOSIS,
-        false => 0,
-    };
-    let chains = envelope.unverified_signatures.iter();
-    let chains = chains.filter(|signature| signature.certificates.len() > 1);
-    let authorities = trust.root().certificate_authorities().len() as u64;
-    let paths = chains.count() as u64 * authorities * ATTEMPTS_PER_PATH;
-    attempts + diagnosis + paths + tokens + signatures * rules / RULES_PER_ATTEMPT
+/// Attempts that an envelope takes at most.
+struct Cost {
+    /// To verify it.
+    certain: u64,
+    /// To find out what is wrong with it, should it be.
+    diagnosis: u64,
+}
+
+impl Cost {
+    /// A key that hashes the payload anew for each signature counts for more.
+    fn of(envelope: &Envelope, trust: &Trust) -> Self {
+        let keys = trust.keys();
+        let signatures = envelope.unverified_signatures.len() as u64;
+        let again = 1 + envelope.unverified_payload.len() / BYTES_PER_ATTEMPT;
+        let each = keys.iter().map(|key| match key.hashes_apart() {
+            true => key.algorithms().len() as u64,
+            false => again as u64,
+        });
+        // Certificates that came along bring a key each, which every signature is tried with.
+        let leaves = envelope.unverified_signatures.iter();
+        let leaves = leaves.filter_map(|signature| signature.certificates.first());
+        let rsa = leaves.map(|leaf| rsa_attempts(leaf)).sum::<u64>();
+        let own = signatures * again as u64 + rsa;
+        let attempts = signatures * (own + each.sum::<u64>());
+        let tokens = envelope.unverified_signatures.iter();
+        let tokens = tokens.flat_map(|signature| &signature.tokens);
+        let tokens: u64 = tokens.map(|token| ATTEMPTS_PER_TOKEN * paths(token)).sum();
+        let chains = envelope.unverified_signatures.iter();
+        let chains = chains.filter(|signature| signature.certificates.len() > 1);
+        let authorities = trust.root().certificate_authorities().len() as u64;
+        let chains = chains.count() as u64 * authorities * ATTEMPTS_PER_PATH;
+        let rules = signatures * trust.policy().rules().len() as u64 / RULES_PER_ATTEMPT;
+        Self {
+            certain: attempts + tokens + chains + rules,
+            diagnosis: match signatures == 1 && keys.len() < DIAGNOSED_KEYS {
+                true => attempts * DIAGNOSIS,
+                false => 0,
+            },
+        }
+    }
+
+    fn all(&self) -> u64 {
+        self.certain + self.diagnosis
+    }
 }
 
 /// What a signature by the RSA key of a certificate takes more than others, all paddings and hashes

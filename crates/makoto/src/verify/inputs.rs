@@ -311,6 +311,12 @@ fn look(input: &Input, place: Place, trust: &Trust, now: &DateTime, effort: &mut
     } = place;
     let envelopes: Vec<_> = envelopes.iter().collect();
     let (envelopes, is_all) = effort.afford(&envelopes, trust);
+    if envelopes.is_empty() {
+        return Found::NotTold(format!(
+            "input {name:?}: the budget of signatures for one verdict was reached before its attestation \
+             sha256:{id}"
+        ));
+    }
     let sha256 = &input.digest.sha256;
     let told = trust.authenticate(&envelopes, sha256, Named::InputOf(name), now);
     let Some(verified) = told.verified else {
@@ -329,6 +335,7 @@ fn look(input: &Input, place: Place, trust: &Trust, now: &DateTime, effort: &mut
         let message = format!("input {name:?}: its attestation sha256:{id} does not verify{why}");
         return Found::Contradicts("L2.V.8", message);
     };
+    effort.refund(&envelopes, trust);
     // How far back is looked is for the rules of the data to say, and which level an input must
     // have for its own.
     if let Some(level) = told.scope.map(|scope| scope.require)

@@ -14,6 +14,8 @@ use crate::timestamp::TimestampError;
 pub(super) struct Question<'a> {
     pub(super) trust: &'a Trust,
     pub(super) rule: &'a Rule,
+    /// Who may sign: whom the rule allows, or the others for it where it says nothing of that.
+    pub(super) signers: &'a [&'a SignerRule],
     pub(super) statement: &'a Statement,
     pub(super) now: &'a DateTime,
 }
@@ -121,16 +123,6 @@ impl Question<'_> {
         answer
     }
 
-    /// Asks the rule for nothing but what the statement claims.
-    pub(super) fn answer_by_claims(&self) -> Answer {
-        let checks = self.claims();
-        Answer {
-            signers: Vec::new(),
-            holds: !checks.iter().any(|check| check.outcome == Outcome::Fail),
-            checks,
-        }
-    }
-
     /// What the rule asks of the word of a statement: its source, its age.
     pub(super) fn claims(&self) -> Vec<Check> {
         let mut checks: Vec<_> = self.source().into_iter().collect();
@@ -199,7 +191,7 @@ impl Question<'_> {
                     continue;
                 }
             };
-            for signer in self.rule.signers() {
+            for signer in self.signers {
                 match signer.matches(&holder.as_signer()) {
                     Ok(names) => match out_of_period(signer, time) {
                         Some(why) => late = Some(why),

@@ -1,6 +1,6 @@
 //! Which rules of a policy apply to a dataset. A name in a document is a claim (FORMATS §5).
 
-use crate::policy::{LineageRule, Policy, Rule};
+use crate::policy::{LineageRule, Policy, Rule, SignerRule};
 use crate::report::{Check, Level, Outcome};
 
 /// How the name of a dataset is known.
@@ -71,6 +71,15 @@ impl<'a> Scope<'a> {
 
     pub(super) fn rules(&self) -> &[&'a Rule] {
         &self.0
+    }
+
+    /// Who may sign for a rule. One for L1 that does not say leaves that to the others, and holds them
+    /// to everything else that it asks.
+    pub(super) fn signers_of(&self, rule: &'a Rule) -> Vec<&'a SignerRule> {
+        match rule.says_who_signs() {
+            true => rule.signers().iter().collect(),
+            false => self.0.iter().flat_map(|rule| rule.signers()).collect(),
+        }
     }
 
     /// What they ask for together: the most of each.

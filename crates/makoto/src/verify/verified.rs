@@ -187,19 +187,15 @@ impl Trust {
         told.scope = Some(scope.facts());
         let mut signers = Vec::new();
         let mut holds = true;
-        let says_who = scope.rules().iter().any(|rule| rule.says_who_signs());
         for rule in scope.rules() {
             let question = Question {
                 trust: self,
                 rule,
+                signers: &scope.signers_of(rule),
                 statement: &statement,
                 now,
             };
-            // A rule for L1 that leaves it to the others who signs is content with what was said.
-            let answer = match says_who && !rule.says_who_signs() {
-                true => question.answer_by_claims(),
-                false => question.answer(&signatories),
-            };
+            let answer = question.answer(&signatories);
             holds &= answer.holds;
             // Several rules often say the same of one signature.
             for check in answer.checks {

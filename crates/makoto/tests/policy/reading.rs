@@ -248,6 +248,12 @@ fn a_rule_that_contradicts_itself_is_refused() {
     );
     refuse("certificate-time = 'yes'", "needed true or false");
     refuse("sources = []", "is empty");
+    // What nobody signed says nothing of its inputs that counts.
+    let at_l1 = |lines: &str| {
+        format!("version = 1\n[[dataset]]\nname = 'dataset:a'\nrequire = 'L1'\n{lines}\n")
+    };
+    refused(&at_l1("lineage = 'direct'"), 5, "lineage needs signers");
+    read(&at_l1("lineage = 'none'")).expect("good");
     // Nobody may sign: nothing passes, and that is what the file says.
     read(&dataset("signers = []")).expect("good");
     refused(&dataset(""), 4, "signers is missing, needed who may sign");
