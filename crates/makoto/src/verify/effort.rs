@@ -31,17 +31,13 @@ impl Effort {
         Self(Limits::DEFAULT.signature_attempts)
     }
 
-    /// Gives back what finding out why signatures do not hold would have cost, of `envelopes` that were
-    /// afforded and whose statement verifies: nobody asked.
+    /// Gives back what finding out why a signature does not hold would have cost, of the `envelopes`
+    /// around a statement that verifies: of a single one, nobody asked. Of several, some may not hold.
     pub(super) fn refund(&mut self, envelopes: &[&Envelope], trust: &Trust) {
-        let back: u64 = envelopes
-            .iter()
-            .map(|one| Cost::of(one, trust).diagnosis)
-            .sum();
-        self.0 = self
-            .0
-            .saturating_add(back)
-            .min(Limits::DEFAULT.signature_attempts);
+        if let [one] = envelopes {
+            let back = Cost::of(one, trust).diagnosis;
+            self.0 = self.0.saturating_add(back);
+        }
     }
 
     /// Whether more than half is spent.
