@@ -125,6 +125,13 @@ fn refer(sandbox: &Sandbox, reference: &str) {
     sign(sandbox, "away/clean.csv", "collector");
 }
 
+/// Where a registry has the attestation of the orders, and its bytes.
+fn pinned(sandbox: &Sandbox) -> (String, Vec<u8>) {
+    let bundle = sandbox.read("data/orders.csv.attestation");
+    let id = Attestation::parse(&bundle).expect("an attestation").id;
+    (format!("/attestations/id/sha256:{id}"), bundle)
+}
+
 fn allow(sandbox: &Sandbox, hosts: &[&str]) {
     let hosts = Json::from_iter(hosts.iter().map(|host| Json::from(*host))).to_string();
     let policy = POLICY.replacen('\n', &format!("\nref-hosts = {hosts}\n"), 1);
@@ -277,9 +284,7 @@ fn a_host_that_gives_nothing_leaves_the_verdict_open() {
 fn a_reference_with_a_digest_is_looked_for_here_first_and_checked_wherever_it_lies() {
     let shop = Shop::open();
     let sandbox = signed();
-    let bundle = sandbox.read("data/orders.csv.attestation");
-    let id = Attestation::parse(&bundle).expect("an attestation").id;
-    let path = format!("/attestations/id/sha256:{id}");
+    let (path, bundle) = pinned(&sandbox);
     refer(&sandbox, &shop.url(&path));
     unknown(&verify(&sandbox), &["L2.V.8", "was not found"]);
     allow(&sandbox, &[&shop.address]);
@@ -311,9 +316,7 @@ fn a_reference_with_a_digest_is_looked_for_here_first_and_checked_wherever_it_li
 fn what_anyone_puts_beside_the_data_hides_nothing_that_lies_elsewhere() {
     let shop = Shop::open();
     let sandbox = signed();
-    let bundle = sandbox.read("data/orders.csv.attestation");
-    let id = Attestation::parse(&bundle).expect("an attestation").id;
-    let path = format!("/attestations/id/sha256:{id}");
+    let (path, bundle) = pinned(&sandbox);
     refer(&sandbox, &shop.url(&path));
     allow(&sandbox, &[&shop.address]);
     let envelope = at(&crate::sandbox::parse(&bundle), "dsseEnvelope").clone();
