@@ -226,9 +226,10 @@ impl Signing {
             true => "attest the input first, its attestation is then referred to",
             false => "give the value named above",
         };
-        let less = match self.form {
-            Level::L1 => "",
-            _ => ", or sign it for L1 alone with --level L1",
+        let is_for_l2 = |told: &String| told.starts_with("L2.");
+        let less = match self.form > Level::L1 && failed.iter().all(is_for_l2) {
+            true => ", or sign it for L1 alone with --level L1",
+            false => "",
         };
         Err(Failure::contradiction(message).hint(format!("nothing was written; {what}{less}")))
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use makoto::secret::address_without_secrets;
 use reqwest::Url;
 
 /// An address of `http` or `https`, without user name and password.
@@ -26,7 +27,7 @@ impl Address {
     /// with the address.
     pub fn parse(url: &str) -> Result<Self, AddressError> {
         let refuse = |needed| {
-            let url = without_secrets(url);
+            let url = address_without_secrets(url);
             Err(AddressError { url, needed })
         };
         let Ok(parsed) = Url::parse(url) else {
@@ -58,28 +59,7 @@ impl Address {
 /// The address without its query, in which keys are given to some authorities.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = self.0.clone();
-        let had_query = shown.query().is_some();
-        shown.set_query(None);
-        shown.set_fragment(None);
-        match had_query {
-            true => write!(f, "{shown}?…"),
-            false => shown.fmt(f),
-        }
-    }
-}
-
-/// An address as it was typed, without user name, password and query.
-fn without_secrets(url: &str) -> String {
-    let end = url.find(['?', '#']).unwrap_or(url.len());
-    let (shown, rest) = url.split_at(end);
-    let shown = match shown.rsplit_once('@') {
-        Some((_, host)) => format!("…@{host}"),
-        None => shown.to_owned(),
-    };
-    match rest.is_empty() {
-        true => shown,
-        false => format!("{shown}?…"),
+        f.write_str(&address_without_secrets(self.0.as_str()))
     }
 }
 

@@ -27,6 +27,7 @@ mod front;
 mod history;
 mod hostile;
 mod judged;
+mod judged_packages;
 mod judged_places;
 mod junit;
 mod key_sets;

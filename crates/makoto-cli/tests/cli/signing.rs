@@ -456,6 +456,13 @@ fn what_a_verifier_will_ask_for_is_asked_for_whenever_it_is_signed() {
     sign(&[]).ends(1, &["L2.P.7", "nothing was written"]);
     assert!(!sandbox.exists("signed.json"));
     sign(&["--level", "L1"]).ends(0, &[]);
+    // What no level accepts has no such way out.
+    let bare = sandbox.read_text("bare.json");
+    sandbox.write("bare.json", bare.replace("\"sha256\":", "\"sha512\":"));
+    let again = ["sign", "bare.json", "--out", "other.json"];
+    let ran = sandbox.makoto(&[&again[..], &SIGNER].concat());
+    ran.ends(1, &["sha256 is missing", "nothing was written"]);
+    assert!(!ran.stderr.contains("--level L1"), "{ran:?}");
 }
 
 #[test]

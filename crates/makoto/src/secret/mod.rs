@@ -20,6 +20,22 @@ use crate::limits::Limits;
 /// What stands in place of a secret. Valid inside a URI, so that masked URIs stay URIs.
 pub const MASK: &str = "***";
 
+/// An address to be shown: without user name, password and query, in which keys are given to some.
+/// Where it cannot be told what stands before a host, more is left out.
+pub fn address_without_secrets(address: &str) -> String {
+    let end = address.find(['?', '#']).unwrap_or(address.len());
+    let (place, rest) = address.split_at(end);
+    let more = if rest.is_empty() { "" } else { "?…" };
+    let (scheme, place) = match place.split_once("://") {
+        Some((scheme, place)) => (format!("{scheme}://"), place),
+        None => (String::new(), place),
+    };
+    match place.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}…@{host}{more}"),
+        None => format!("{scheme}{place}{more}"),
+    }
+}
+
 /// A secret that was masked: where, and why it was taken for one. Never the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Masked {
@@ -349,6 +365,22 @@ mod tests {
             let arguments: Vec<_> = line.split('|').map(str::to_owned).collect();
             let masked = Masker::new().mask_arguments(&arguments, "command");
             assert_eq!(masked.join("|"), expected);
+        }
+    }
+
+    #[test]
+    fn an_address_is_shown_without_what_may_be_a_key() {
+        for (address, shown) in [
+            ("https://tsa.example/a", "https://tsa.example/a"),
+            (
+                "https://u:hunter2@tsa.example/a?key=k",
+                "https://…@tsa.example/a?…",
+            ),
+            ("https://u:a@b/c@tsa.example/", "https://…@tsa.example/"),
+            ("u:hunter2@tsa.example#k", "…@tsa.example?…"),
+            ("urn:makoto:attestation:x", "urn:makoto:attestation:x"),
+        ] {
+            assert_eq!(address_without_secrets(address), shown);
         }
     }
 }

@@ -102,7 +102,7 @@ impl Trust {
         }
         findings.checks.extend(conflict(&tried, scope));
         let is_open = is_cut && scope.is_some_and(|scope| scope.strict);
-        if is_open {
+        if is_cut {
             let message = "not all statements about these bytes were tried, and one may conflict";
             let check = Check::new("D1", Outcome::Skip, "predicate", message);
             findings.checks.push(check);

@@ -14,6 +14,7 @@ use crate::lineage::Told;
 use crate::predicate::transform::Input;
 use crate::predicate::{Predicate, PredicateType};
 use crate::report::{Check, Level, Outcome};
+use crate::secret::address_without_secrets;
 use crate::shape::Shape;
 use crate::statement::Subject;
 
@@ -261,19 +262,9 @@ impl Search<'_> {
     }
 }
 
-/// A reference without user name and query, in which keys may stand.
+/// A reference as it is told.
 fn shown(reference: &str) -> String {
-    let end = reference.find(['?', '#']).unwrap_or(reference.len());
-    let (place, rest) = reference.split_at(end);
-    let more = if rest.is_empty() { "" } else { "?…" };
-    let place = match place.split_once("://") {
-        Some((scheme, host)) => match host.rsplit_once('@') {
-            Some((_, host)) => format!("{scheme}://…@{host}"),
-            None => place.to_owned(),
-        },
-        None => place.to_owned(),
-    };
-    format!("{:?}", format!("{place}{more}"))
+    format!("{:?}", address_without_secrets(reference))
 }
 
 impl Place {
